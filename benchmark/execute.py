@@ -1,0 +1,153 @@
+"""From settings to a stored result: check every name, load, measure what is not there yet, store."""
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from benchmark.evaluate import evaluate_cell
+from benchmark.plan import Cell, Protocol
+from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
+from benchmark.tables import REFERENCE
+from models.encoders.base import ENCODERS
+from models.heads import HeadConfig
+from models.quantizers.zoo import resolve, split_names
+from molecules.errors import MolmisError, UnknownNameError
+from molecules.progress import SILENT, Progress
+from molecules.splits import SPLITS
+from tasks.catalogue import load_records
+from tasks.task import DataOptions, Task
+
+#: Packages whose versions stand in every result.
+_PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user chooses, apart from the task.
+
+    Attributes
+    ----------
+    encoder : str
+        Name of the encoder.
+    quantizers : sequence of str
+        Names, groups or specifications; ``float32``, the reference, is always added.
+    runs, seed, test_share, head :
+        See :class:`benchmark.plan.Protocol`.
+    split : str or None
+        Name of the split; None for the task's own.
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    results : Path
+        Folder of the results store.
+    """
+
+    encoder: str = "gin"
+    quantizers: Sequence[str] = ("paper",)
+    runs: int = 64
+    seed: int = 0
+    split: str | None = None
+    test_share: float = 0.2
+    device: str = "auto"
+    results: Path = Path("results")
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+
+def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
+    """Measure one cell, or read it from the results store where it is there already.
+
+    Every name is checked before anything is loaded, and the records before anything is trained.
+
+    Raises
+    ------
+    MolmisError
+        For an unknown name, data that cannot be had, or records that cannot be audited.
+    """
+    zoo = resolve([REFERENCE, *(name for text in settings.quantizers for name in split_names(text))])
+    build = ENCODERS[settings.encoder]
+    split = settings.split or task.split
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
+    device = choose_device(settings.device)
+    records = load_records(task, options)
+    progress.note(records.report.summary())
+    protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)
+    cell = Cell(task, records, build(), zoo, protocol)
+    path = cell_path(settings.results, task.name, settings.encoder, protocol.runs, protocol.seed, cell.key)
+    stored = read_if_whole(path, progress)
+    if stored is not None:
+        progress.note(f"results: reused {path}")
+        return stored
+    rows, sizes = evaluate_cell(cell, device, progress)
+    result = CellResult(rows, _facts(cell, sizes, device))
+    write_cell(path, result)
+    progress.note(f"results: wrote {path}")
+    return result
+
+
+def choose_device(name: str) -> str:
+    """Return the device to compute on; ``auto`` takes a CUDA device where there is one."""
+    import torch
+
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if available else "cpu"
+    if name == "cuda" and not available:
+        raise MolmisError(
+            f"--device cuda: torch {torch.__version__} finds no CUDA device here; "
+            "use --device cpu, or install a CUDA build of torch"
+        )
+    return name
+
+
+def _facts(cell: Cell, sizes: dict[str, int], device: str) -> dict[str, object]:
+    """Return everything the figures of a cell depend on and where they come from, JSON-able."""
+    records, protocol = cell.records, cell.protocol
+    return {
+        "task": cell.task.name,
+        "task_version": cell.task.version,
+        "kind": str(records.kind),
+        "targets": list(records.targets),
+        "metric": cell.task.main_metric,
+        "encoder": cell.encoder.name,
+        "encoder_key": cell.encoder.key,
+        "quantizers": {name: repr(quantizer) for name, quantizer in cell.quantizers.items()},
+        "key": cell.key,
+        "runs": protocol.runs,
+        "seed": protocol.seed,
+        "split": protocol.split,
+        "test_share": protocol.test_share,
+        "head": asdict(protocol.head),
+        **sizes,
+        "origin": records.origin,
+        "sha256": records.sha256,
+        "cleaning": records.report.as_dict(),
+        "device": device,
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Return the commit of the checkout this runs from; empty where there is none."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(  # noqa: S603
+            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True, text=True, check=False, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

@@ -1,0 +1,172 @@
+"""The two figures of a cell: privacy against performance, and the privacy of each quantizer."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from adjustText import adjust_text
+from matplotlib.figure import Figure
+
+from benchmark.tables import REFERENCE, degenerate
+from molecules.cache import atomic_write
+
+#: Colour-blind safe, one colour a family of quantizers; a family not named here takes the next free one.
+_FAMILIES = ("float32", "uniform", "ternary", "sign")
+UNIT = 1e4  # r is shown in units of 1e-4
+
+
+def family(quantizer: str) -> str:
+    """Return the family of a quantizer by its name: what stands before the first ``-`` or ``:``."""
+    return quantizer.replace(":", "-").split("-")[0]
+
+
+def _palette(names: pd.Series) -> dict[str, Any]:
+    families = [*_FAMILIES, *sorted(set(map(family, names)) - set(_FAMILIES))]
+    return dict(zip(families, sns.color_palette("colorblind", len(families)), strict=True))
+
+
+def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> Figure:
+    """Draw r against relative performance, with intervals and the Pareto front.
+
+    Degenerate quantizers (constant predictions, no skill) are drawn hollow: their privacy is worthless.
+    """
+    known = table[table[["r", "relative_performance"]].notna().all(axis=1)]
+    figure = Figure(figsize=(8.5, 5.6), layout="constrained")
+    axes = figure.subplots()
+    palette, hollow = _palette(known["quantizer"]), degenerate(known)
+    floor = UNIT * float(table["resolution"].iloc[0])
+    front = known[known["pareto"]].sort_values("relative_performance")
+    axes.plot(
+        front["relative_performance"],
+        UNIT * front["r"],
+        color="0.6",
+        lw=1.2,
+        ls="--",
+        zorder=1,
+        label="Pareto front",
+    )
+    for (_, row), empty in zip(known.iterrows(), hollow, strict=True):
+        colour = palette[family(row["quantizer"])]
+        axes.errorbar(
+            row["relative_performance"],
+            UNIT * row["r"],
+            xerr=_reach(row, "relative_performance", "relative_low", "relative_high"),
+            yerr=_reach(row, "r", "r_low", "r_high", UNIT),
+            fmt="o",
+            ms=7,
+            mfc="none" if empty else colour,
+            color=colour,
+            ecolor=(*colour[:3], 0.45),
+            elinewidth=1,
+            zorder=3 if row["quantizer"] == REFERENCE else 2,
+        )
+    axes.axhspan(0, floor, color="0.93", zorder=0, label="within resolution")
+    axes.axvline(1.0, color="0.8", lw=0.8, zorder=0)
+    # linear within the resolution, where differences mean nothing, logarithmic above it
+    axes.set_yscale("symlog", linthresh=floor, linscale=0.7)
+    axes.set_ylim(bottom=-0.15 * floor)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel(f"performance relative to float32  ({metric_label}; lower = worse)")
+    axes.set_ylabel("indicator r × 10⁴  (higher = more private)")
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.margins(x=0.1)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    _label_points(axes, known)
+    return figure
+
+
+def _reach(row: pd.Series, value: str, low: str, high: str, unit: float = 1.0) -> np.ndarray[Any, Any]:
+    """Return an interval as distances below and above the point, none negative."""
+    return np.maximum([[unit * (row[value] - row[low])], [unit * (row[high] - row[value])]], 0.0)
+
+
+def _label_points(axes: Any, table: pd.DataFrame) -> None:
+    """Write the name beside each point; points that lie on each other share one label of several names."""
+    axes.figure.draw_without_rendering()  # the placing goes by the final layout
+    points = np.column_stack([table["relative_performance"], UNIT * table["r"]])
+    groups = near_points(axes.transData.transform(points))
+    names = table["quantizer"].to_list()
+    at = np.array([points[group].mean(0) for group in groups])
+    labels = [
+        axes.text(*place, "\n".join(names[member] for member in group), fontsize=8, linespacing=0.95)
+        for place, group in zip(at, groups, strict=True)
+    ]
+    lines = {"arrowstyle": "-", "color": "0.55", "lw": 0.6}
+    adjust_text(labels, points[:, 0], points[:, 1], ax=axes, expand=(1.2, 1.4), arrowprops=lines)
+
+
+def near_points(pixels: np.ndarray[Any, Any], apart: float = 12.0) -> list[list[int]]:
+    """Return groups of points, by index, each within ``apart`` pixels of the first of its group."""
+    groups: list[list[int]] = []
+    for index, point in enumerate(pixels):
+        near = (g for g in groups if np.hypot(*(pixels[g[0]] - point)) < apart)
+        group = next(near, None)
+        if group is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    return groups
+
+
+def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
+    """Draw r and the generalisation gap of every quantizer with their intervals, side by side."""
+    figure = Figure(figsize=(9, 0.36 * len(table) + 1.6), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    palette = _palette(table["quantizer"])
+    places = np.arange(len(table))[::-1]
+    for place, (_, row) in zip(places, table.iterrows(), strict=True):
+        colour = palette[family(row["quantizer"])]
+        style = {
+            "fmt": "o",
+            "color": colour,
+            "mfc": "none" if row["flags"] else colour,
+            "capsize": 2,
+            "elinewidth": 1,
+        }
+        left.errorbar(UNIT * row["r"], place, xerr=_reach(row, "r", "r_low", "r_high", UNIT), **style)
+        right.errorbar(
+            row["generalization_gap"],
+            place,
+            xerr=_reach(row, "generalization_gap", "gap_low", "gap_high"),
+            **style,
+        )
+    left.axvspan(
+        0, UNIT * float(table["resolution"].iloc[0]), color="0.93", zorder=0, label="within resolution"
+    )
+    left.set_yticks(places, table["quantizer"])
+    left.set_xlabel("indicator r × 10⁴  (right = more private)")
+    right.axvline(0, color="0.8", lw=0.8, zorder=0)
+    right.set_xlabel("generalisation gap  (left = more private)")
+    if table["generalization_gap"].abs().max() > 100 * max(table["generalization_gap"].abs().median(), 1e-9):
+        right.set_xscale("symlog", linthresh=max(table["generalization_gap"].abs().median(), 1e-6))
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
+    return figure
+
+
+def write_figures(table: pd.DataFrame, metric_label: str, title: str, folder: Path) -> list[Path]:
+    """Write both figures as PNG and SVG below ``folder``; return the paths."""
+    paths = []
+    style = {
+        **sns.axes_style("ticks"),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "molmis",  # element names in the SVG do not change from run to run
+    }
+    with mpl.rc_context(style):
+        drawn = {
+            "privacy_performance": privacy_performance(table, metric_label, title),
+            "privacy_by_quantizer": privacy_by_quantizer(table, title),
+        }
+        for name, figure in drawn.items():
+            for suffix in ("png", "svg"):
+                path = folder / f"{name}.{suffix}"
+                with atomic_write(path) as temporary:
+                    metadata = {"Date": None} if suffix == "svg" else {}
+                    figure.savefig(temporary, format=suffix, dpi=160, metadata=metadata)
+                paths.append(path)
+    return paths

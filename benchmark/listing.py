@@ -1,0 +1,55 @@
+"""What ``--list`` prints: names from the registries, with what they are."""
+
+from rich.table import Table
+
+
+def listing(what: str) -> Table:
+    """Return the table of all tasks, encoders or quantizers.
+
+    Parameters
+    ----------
+    what : {"tasks", "encoders", "quantizers"}
+    """
+    return {"tasks": _tasks, "encoders": _encoders, "quantizers": _quantizers}[what]()
+
+
+def _table(*heads: str) -> Table:
+    table = Table(header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(head, no_wrap=place == 0)
+    return table
+
+
+def _tasks() -> Table:
+    from tasks.catalogue import TASKS
+
+    table = _table("task", "kind", "labels", "metric", "split", "what is predicted")
+    for name, task in TASKS.items():
+        table.add_row(
+            name, str(task.kind), str(len(task.targets)), task.main_metric, task.split, task.description
+        )
+    table.caption = "or your own file: --task path/to/assay.csv --smiles COLUMN --target COLUMN"
+    return table
+
+
+def _encoders() -> Table:
+    from models.encoders.base import ENCODERS
+
+    table = _table("encoder", "what it is")
+    for name, encoder in ENCODERS.items():
+        table.add_row(name, encoder.description)
+    return table
+
+
+def _quantizers() -> Table:
+    from models.quantizers import QUANTIZERS
+    from models.quantizers.zoo import PAPER, zoo_names
+
+    table = _table("quantizer", "bits", "group", "definition")
+    for name in zoo_names("all"):
+        quantizer = QUANTIZERS[name]
+        table.add_row(
+            name, f"{quantizer.bits:.2f}", "paper, all" if name in PAPER else "all", quantizer.formula
+        )
+    table.caption = "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none"
+    return table

@@ -1,0 +1,98 @@
+"""What is to be measured: cells, and the keys that name what is already there.
+
+A cell is task x encoder x protocol x seed. Its bank of runs does not depend on the quantizers, so a further
+quantizer reuses the trained runs, and a larger preset begins with the runs of a smaller one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from tasks.catalogue import Records
+
+from models.encoders.base import Encoder
+from models.heads import HeadConfig
+from models.quantizers import Quantizer
+from molecules.cache import content_key
+from tasks.task import Task
+
+#: Raised when a change to training moves the trained weights.
+BANK_VERSION = 1
+#: Raised when a change to the evaluation moves its figures.
+EVALUATION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a cell is measured, apart from task, encoder and quantizers.
+
+    Attributes
+    ----------
+    runs : int
+        Heads trained, each on its own random half of the pool.
+    split : str
+        How the performance test set is held apart.
+    test_share : float
+        Share of the records in it.
+    seed : int
+        Of the split, the halves, the initial weights, the batches and the bootstrap.
+    head : HeadConfig
+        Architecture and training of the heads.
+    """
+
+    runs: int
+    split: str = "random"
+    test_share: float = 0.2
+    seed: int = 0
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: everything its result depends on.
+
+    Attributes
+    ----------
+    task : Task
+        What is predicted.
+    records : Records
+        The cleaned records.
+    encoder : Encoder
+        Frozen; not necessarily prepared.
+    quantizers : mapping of str to Quantizer
+        By name, in the order of the table; ``float32`` is among them.
+    protocol : Protocol
+        How it is measured.
+    """
+
+    task: Task
+    records: Records
+    encoder: Encoder
+    quantizers: Mapping[str, Quantizer]
+    protocol: Protocol
+
+    @property
+    def bank_key(self) -> str:
+        """Hash of everything the trained runs depend on, except how many they are."""
+        p = self.protocol
+        return content_key(
+            {"version": BANK_VERSION, "task": self.task.name, "task version": self.task.version},
+            list(self.records.smiles),
+            self.records.labels.tobytes(),
+            self.encoder.recipe(),
+            {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": asdict(p.head)},
+        )
+
+    def quantizer_key(self, name: str) -> str:
+        """Hash of the evaluation of one quantizer."""
+        return content_key({"version": EVALUATION_VERSION, "quantizer": describe(self.quantizers[name])})
+
+    @property
+    def key(self) -> str:
+        """Hash of the whole cell; names its result file."""
+        keys = {name: self.quantizer_key(name) for name in self.quantizers}
+        return content_key(self.bank_key, self.protocol.runs, list(keys.items()))
+
+
+def describe(quantizer: Quantizer) -> str:
+    """Return a quantizer's configuration as text; equal for equal configurations."""
+    return repr(quantizer)

@@ -1,0 +1,246 @@
+"""The command line of the main job: ``python -m benchmark.run --task tox21``.
+
+What each post-training quantizer leaks about the training molecules, and what it costs in accuracy.
+"""
+
+import contextlib
+import traceback
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from molecules.errors import MolmisError
+from tasks.task import DataOptions, Kind, Task
+
+#: What runs when no task is named: real data that is always there.
+DEFAULT_TASK = "chembl2321810"
+
+
+class Preset(StrEnum):
+    """How many runs."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    PAPER = "paper"
+
+
+class Device(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Listing(StrEnum):
+    """What can be listed."""
+
+    TASKS = "tasks"
+    ENCODERS = "encoders"
+    QUANTIZERS = "quantizers"
+
+
+class AggregateChoice(StrEnum):
+    """How r of the runs becomes one figure."""
+
+    MEAN = "mean"
+    TRIMMED = "trimmed"
+    MEDIAN = "median"
+
+
+#: Endings that tell a file from the name of a task.
+_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".smi")
+
+#: Runs of each preset.
+_PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
+
+EPILOG = """
+[bold]Examples[/bold]
+
+  python -m benchmark.run --task tox21 --preset quick --out out/tox21
+
+  python -m benchmark.run --task delaney --encoder ecfp --max-drop 0.05
+
+  python -m benchmark.run --task assay.csv --smiles SMILES --target pIC50
+
+  python -m benchmark.run --task pains --quantizers all
+
+A stopped run goes on where it was when the same command is given again.
+"""
+
+
+@contextlib.contextmanager
+def user_errors(debug: bool) -> Iterator[None]:
+    """Turn a user's mistake into one line on standard error and exit code 2."""
+    try:
+        yield
+    except MolmisError as error:
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+
+
+def run(
+    task: Annotated[
+        str,
+        typer.Option(
+            help="A task by name (--list tasks), or the path of your own CSV or TSV file.", show_default=True
+        ),
+    ] = DEFAULT_TASK,
+    encoder: Annotated[str, typer.Option(help="Frozen encoder of the molecules (--list encoders).")] = "gin",
+    quantizers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Names (--list quantizers), separated by commas or given repeatedly; [bold]paper[/bold] "
+            "for the twelve with a fitted scale, [bold]all[/bold] for every one; with parameters: "
+            "ternary:sparsity=0.8. float32 is always added. [dim]\\[default: paper][/dim]"
+        ),
+    ] = None,
+    preset: Annotated[
+        Preset,
+        typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
+    ] = Preset.STANDARD,
+    runs: Annotated[int | None, typer.Option(help="Heads trained, instead of the preset's.", min=2)] = None,
+    smiles: Annotated[
+        str | None, typer.Option(help="Your own file: the column of SMILES.", rich_help_panel="Your own file")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Your own file: a column of labels; may be repeated.", rich_help_panel="Your own file"
+        ),
+    ] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="Your own file: what the labels are; recognised from the values if not given.",
+            rich_help_panel="Your own file",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, table.md and figures/.")] = None,
+    max_drop: Annotated[
+        float,
+        typer.Option(
+            help="Loss of performance within which the most private quantizer is recommended.", min=0, max=1
+        ),
+    ] = 0.02,
+    aggregate: Annotated[
+        AggregateChoice, typer.Option(help="How r of the runs becomes one figure; mean is the paper's.")
+    ] = AggregateChoice.MEAN,
+    seed: Annotated[int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0)] = 0,
+    split: Annotated[
+        str | None,
+        typer.Option(help="How the test set is held apart: random or scaffold; the task's own if not given."),
+    ] = None,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the records in the test set.", min=0.05, max=0.5)
+    ] = 0.2,
+    device: Annotated[
+        Device, typer.Option(help="auto takes a CUDA device where there is one.")
+    ] = Device.AUTO,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where raw data files are looked for first; then $MOLMIS_DATA, ../shared/datasets, "
+            "the user's cache, a download.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option(help="Whether a file found nowhere may be downloaded.", rich_help_panel="Data")
+    ] = True,
+    verify: Annotated[
+        bool, typer.Option(help="Whether a file of known checksum must match it.", rich_help_panel="Data")
+    ] = True,
+    results: Annotated[
+        Path,
+        typer.Option(help="Folder of the results store, one Parquet file a cell.", rich_help_panel="Data"),
+    ] = Path("results"),
+    list_: Annotated[
+        Listing | None, typer.Option("--list", help="List names and what they are, and stop.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Measure what each post-training quantizer [bold]leaks[/bold], and what it [bold]costs[/bold].
+
+    One bank of heads is trained on frozen embeddings, each head on its own random half of the molecules;
+    every quantizer is applied to all of them. The table gives the indicator r (larger = more private), the
+    generalisation gap, and the performance on held-apart test molecules, relative to float32.
+    """
+    console, errors = Console(), Console(stderr=True)
+    with user_errors(debug):
+        if list_ is not None:
+            from benchmark.listing import listing
+
+            _wide(console).print(listing(list_.value))
+            return
+        from benchmark.execute import Settings, measure
+        from benchmark.progress import Bar
+        from benchmark.report import Report
+
+        progress = Bar(errors)
+        chosen = _task(task, smiles, target or [], kind)
+        settings = Settings(
+            encoder=encoder,
+            quantizers=quantizers or ["paper"],
+            runs=runs or _PRESET_RUNS[preset],
+            seed=seed,
+            split=split,
+            test_share=test_share,
+            device=device.value,
+            results=results,
+        )
+        result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
+        from benchmark.privacy.indicator import Aggregate
+
+        report = Report.of(result, Aggregate(aggregate.value), max_drop)
+        report.render(_wide(console))
+        if out is not None:
+            for path in report.write(out):
+                progress.note(f"wrote {path}")
+
+
+def _wide(console: Console) -> Console:
+    """Give a table that goes to a file or a pipe all the width it needs."""
+    return console if console.is_terminal else Console(width=200)
+
+
+def _is_path(name: str) -> bool:
+    """Tell whether --task is meant as a file: by its separators, its ending, or its being there."""
+    return "/" in name or "\\" in name or Path(name).suffix.lower() in _TABLE_ENDINGS or Path(name).is_file()
+
+
+def _task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) -> Task:
+    """Return the task of a name or of the user's own file."""
+    from tasks.catalogue import get_task
+    from tasks.table_file import table_task
+
+    if _is_path(name):
+        return table_task(Path(name), smiles, targets, kind)
+    if smiles or targets or kind:
+        raise MolmisError(
+            f"--smiles, --target and --kind describe a file of your own, but --task {name} is no path of "
+            "one; give --task path/to/file.csv, or leave them out"
+        )
+    return get_task(name)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+app.command(epilog=EPILOG, no_args_is_help=False)(run)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="python -m benchmark.run")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""The ``molmis`` command: every entry point of the project as a subcommand.
+
+``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``.
+"""
+
+import typer
+
+from benchmark.run import EPILOG, run
+from leaderboard.export import export
+
+app = typer.Typer(
+    name="molmis",
+    help="What quantizers leak about the training molecules of a property model, and what they cost.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command("run", epilog=EPILOG.replace("python -m benchmark.run", "molmis run"))(run)
+app.command("export")(export)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="molmis")

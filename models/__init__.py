@@ -1,0 +1,1 @@
+"""Models: frozen encoders, the bank of heads, and the quantizers."""

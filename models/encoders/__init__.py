@@ -1,0 +1,1 @@
+"""Frozen encoders: molecule to embedding; the contract in ``base``, one file an architecture."""

@@ -1,0 +1,91 @@
+"""The contract of a frozen encoder, the registry, and the disk cache of embeddings.
+
+An encoder turns canonical SMILES into vectors and is never fitted on labels of an audited task: what
+leaks is then the head alone. Its ``recipe`` is everything its output depends on; the hash of it names what
+is cached.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from molecules.cache import atomic_write, cache_dir, content_key
+from molecules.progress import SILENT, Progress
+from molecules.registry import Registry
+
+
+class Encoder(ABC):
+    """A frozen encoder of molecules.
+
+    Subclasses are registered with ``@ENCODERS.register(name)`` on a function without arguments that
+    returns the encoder, so that listing names imports nothing heavy.
+    """
+
+    name: str
+    description: str
+
+    @abstractmethod
+    def recipe(self) -> dict[str, object]:
+        """Return everything the embeddings depend on, JSON-able."""
+
+    @abstractmethod
+    def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
+        """Return the embeddings of canonical SMILES, shape (molecules, dimensions)."""
+
+    def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
+        """Make the encoder ready, such as by pretraining it on first use; without effect where it is."""
+        del device, progress  # an encoder without weights has nothing to prepare
+
+    @property
+    def key(self) -> str:
+        """Hash of the recipe."""
+        return content_key(self.recipe())
+
+
+#: Encoders by name: functions without arguments that build one.
+ENCODERS: Registry[type[Encoder]] = Registry("encoder", "models.encoders")
+
+
+def embed(
+    encoder: Encoder, smiles: Sequence[str], device: str = "cpu", progress: Progress = SILENT
+) -> NDArray[np.float32]:
+    """Return the embeddings of molecules, from the disk cache where it holds them.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Prepared (pretrained) only if the cache does not answer.
+    smiles : sequence of str
+        Canonical SMILES; they and the encoder's recipe are the key.
+
+    Returns
+    -------
+    ndarray of float32, shape (molecules, dimensions)
+    """
+    path = cache_dir("embeddings") / f"{encoder.name}-{content_key(encoder.key, list(smiles))}.safetensors"
+    cached = read_tensors(path, progress)
+    if cached is not None and cached["embeddings"].shape[0] == len(smiles):
+        progress.note(f"embeddings: reused {path.name}")
+        return cached["embeddings"]
+    encoder.prepare(device, progress)
+    embeddings = encoder.encode(smiles, progress)
+    with atomic_write(path) as temporary:
+        save_file({"embeddings": np.ascontiguousarray(embeddings)}, temporary)
+    return embeddings
+
+
+def read_tensors(path: Path, progress: Progress = SILENT) -> dict[str, NDArray[np.float32]] | None:
+    """Return the tensors of a cached file; None, with a note if it is damaged, where they must be made."""
+    if not path.exists():
+        return None
+    try:
+        tensors: dict[str, NDArray[np.float32]] = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        progress.note(f"cache: {path} is damaged ({error}); making it again")
+        return None
+    return tensors

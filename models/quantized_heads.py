@@ -1,0 +1,89 @@
+"""Quantized heads of a whole bank: their candidates, and what they take to store."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.heads import Heads
+from models.quantizers import Quantized, Quantizer
+from models.quantizers.measures import entropy_bits, zeros
+from models.quantizers.packing import packed_bytes
+
+
+@dataclass(frozen=True)
+class QuantizedHeads:
+    """Every snapshot of a block of runs, quantized.
+
+    Attributes
+    ----------
+    heads : Heads
+        Dequantized float32 weights, leading axes (runs, epochs); biases as they were.
+    layers : tuple of Quantized
+        Codes, levels and scales of each weight matrix, leading axes (runs, epochs).
+    bits : float
+        Nominal bits per quantized weight.
+    """
+
+    heads: Heads
+    layers: tuple[Quantized, ...]
+    bits: float
+
+    def distinct_epochs(self, run: int) -> list[int]:
+        """Return the epochs of the distinct candidates of a run, ascending.
+
+        Two snapshots with equal codes in every layer are one candidate: a coarse quantizer stops moving
+        late in training, and the rest of the difference (scales, float32 biases) is not a choice among the
+        quantized weights. The latest of equal snapshots stands for them.
+        """
+        codes = [layer.codes[run].flatten(1).cpu().numpy() for layer in self.layers]
+        latest = {
+            b"".join(layer[epoch].tobytes() for layer in codes): epoch for epoch in range(codes[0].shape[0])
+        }
+        return sorted(latest.values())
+
+    def sizes(self) -> dict[str, NDArray[np.float64]]:
+        """Return what the published head (last epoch) of every run takes, each of shape (runs,).
+
+        ``bits`` (nominal, per quantized weight), ``entropy_bits`` (per quantized weight), ``zeros`` (share of
+        the quantized weights), ``packed_bytes`` (codes, scales and float32 biases), ``coverage`` (quantized
+        share of all parameters of the head: biases stay float32).
+        """
+        final = [
+            Quantized(layer.codes[:, -1], layer.levels, layer.scale[:, -1], layer.stored)
+            for layer in self.layers
+        ]
+        counts = torch.tensor([layer.codes.shape[-1] * layer.codes.shape[-2] for layer in final]).double()
+        biases = self.heads.parameters - int(counts.sum())
+
+        def mean_over_weights(per_layer: list[Tensor]) -> NDArray[np.float64]:
+            mean: NDArray[np.float64] = (torch.stack(per_layer, -1).double() @ counts / counts.sum()).numpy()
+            return mean
+
+        runs = len(final[0].codes)
+        return {
+            "bits": np.full(runs, float(self.bits)),
+            "entropy_bits": mean_over_weights([entropy_bits(layer) for layer in final]),
+            "zeros": mean_over_weights([zeros(layer) for layer in final]),
+            "packed_bytes": sum(packed_bytes(layer) for layer in final).double().numpy() + 4.0 * biases,  # type: ignore[union-attr]
+            "coverage": np.full(
+                runs, 0.0 if final[0].levels is None else float(counts.sum()) / self.heads.parameters
+            ),
+        }
+
+
+def quantize_heads(snapshots: Heads, quantizer: Quantizer) -> QuantizedHeads:
+    """Quantize every weight matrix of every snapshot; biases stay float32.
+
+    Parameters
+    ----------
+    snapshots : Heads
+        Leading axes (runs, epochs).
+    quantizer : Quantizer
+        Applied to each matrix by itself.
+    """
+    layers = tuple(quantizer.quantize(weight) for weight in snapshots.weights)
+    heads = Heads(tuple(layer.dequantize() for layer in layers), snapshots.biases)
+    return QuantizedHeads(heads, layers, quantizer.bits)

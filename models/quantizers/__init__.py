@@ -1,0 +1,5 @@
+"""The zoo of post-training quantizers: the contract in ``base``, one file a family."""
+
+from models.quantizers.base import QUANTIZERS, Quantized, Quantizer
+
+__all__ = ["QUANTIZERS", "Quantized", "Quantizer"]

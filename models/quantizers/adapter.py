@@ -1,0 +1,87 @@
+"""A quantizer from a plain function of one matrix: NumPy in, NumPy out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.quantizers.base import Quantized, Quantizer, check_weight, unit_scale
+
+#: From a float32 matrix (out, in) to the quantized one, of the same shape.
+MatrixFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class MatrixQuantizer(Quantizer):
+    """A quantizer that applies a function to every matrix, one after the other.
+
+    The levels are the values that the function returned, in any matrix of the call; a code is an index into
+    them, so equal codes are equal weights. Each matrix is charged for the levels that it uses, since they
+    follow from no name.
+
+    Parameters
+    ----------
+    function : callable
+        From a float32 matrix (out, in) to the dequantized matrix of the same shape. It gets a copy.
+    bits : float
+        Nominal bits per weight; the contract checks that no matrix has more than 2^bits distinct values.
+    scaled : bool
+        Whether the function promises Q(a w) = a Q(w) for a > 0; the contract then checks it.
+    """
+
+    function: MatrixFunction
+    bits: float
+    scaled: bool = False
+
+    formula = "a function of one matrix"
+    reference = "given by its author"
+
+    @property
+    def adaptive(self) -> bool:
+        """What ``scaled`` says."""
+        return self.scaled
+
+    def quantize(self, weight: Tensor) -> Quantized:
+        """Apply the function to every matrix of ``weight``, shape (..., out, in).
+
+        Raises
+        ------
+        ValueError
+            If the function returns another shape, or values that are not finite.
+        """
+        weight = check_weight(weight)
+        matrices = weight.cpu().numpy().reshape(-1, *weight.shape[-2:])
+        values = np.empty_like(matrices)
+        for index, matrix in enumerate(matrices):
+            result = np.asarray(self.function(matrix.copy()), dtype=np.float32)
+            if result.shape != matrix.shape:
+                raise ValueError(f"the function returned shape {result.shape} for a matrix {matrix.shape}")
+            if not np.isfinite(result).all():
+                raise ValueError("the function returned values that are NaN or infinite")
+            values[index] = result
+        levels, codes = np.unique(values, return_inverse=True)
+        kind = np.uint8 if len(levels) <= 256 else np.int32
+        return Quantized(
+            torch.from_numpy(codes.astype(kind)).reshape(weight.shape).to(weight.device),
+            torch.from_numpy(levels).to(weight.device),
+            unit_scale(weight),
+            stored="levels",
+        )
+
+
+def from_matrix_function(function: MatrixFunction, bits: float, *, scaled: bool = False) -> MatrixQuantizer:
+    """Return a quantizer of banks ``(..., out, in)`` from a function of one float32 matrix ``(out, in)``.
+
+    Parameters
+    ----------
+    function : callable
+        NumPy in, NumPy out: the dequantized matrix, of the same shape.
+    bits : float
+        Nominal bits per weight.
+    scaled : bool
+        Whether it promises Q(a w) = a Q(w) for a > 0.
+    """
+    return MatrixQuantizer(function, bits, scaled)

@@ -1,0 +1,125 @@
+"""The contract of a post-training quantizer.
+
+A quantizer is a frozen configuration (its identity: hashable, printable) with one method, ``quantize``,
+from a weight tensor ``(..., out, in)`` to integer codes, levels and scales. Leading axes are runs and
+snapshots: each ``(out, in)`` matrix is quantized by itself, and the whole bank in one call. The float
+weights, the bits per weight and the packed bytes follow from codes, levels and scales.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from molecules.registry import Registry
+
+#: Whether levels are multiplied with a scale fitted to each matrix, or stand as they are on [-1, 1].
+Scale = Literal["adaptive", "none"]
+
+#: What every matrix stores beside its codes, in float32: its scale, its own levels, or nothing.
+Stored = Literal["scale", "levels", "nothing"]
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized weight tensor.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into ``levels`` of every weight; for float32 weights, which have no levels, the bit pattern.
+        Two quantized weights are the same candidate if and only if their codes are equal.
+    levels : Tensor of float32, shape (L,), or None
+        The values a code stands for, ascending, before scaling. None: weights kept as float32.
+    scale : Tensor of float32, shape (..., 1, 1)
+        What the levels of each matrix are multiplied with.
+    stored : {"scale", "levels", "nothing"}
+        What each matrix must store beside its codes to be restored: its scale (the usual case), those
+        levels that it uses (where they follow from no name), or nothing. It enters the size only.
+    """
+
+    codes: Tensor
+    levels: Tensor | None
+    scale: Tensor
+    stored: Stored = "scale"
+
+    def dequantize(self) -> Tensor:
+        """Return the float32 weights that the codes stand for, shape (..., out, in)."""
+        if self.levels is None:
+            return self.codes.view(torch.float32)
+        return self.levels[self.codes.long()] * self.scale
+
+
+class Quantizer(ABC):
+    """A post-training quantizer: a frozen dataclass of its parameters, and how it treats one tensor.
+
+    Subclasses are frozen dataclasses and give:
+
+    - ``formula``: the definition in one line of plain text;
+    - ``reference``: where it comes from;
+    - ``bits``: nominal bits per weight, a class attribute or a parameter;
+    - ``quantize``: the function itself.
+
+    A family that cannot meet a check of ``models.quantizers.contract`` declares it in ``exceptions``, by the
+    name of the check and with the reason: the check is then left out, and a reader finds the reason.
+    """
+
+    formula: ClassVar[str]
+    reference: ClassVar[str]
+    bits: float
+    exceptions: ClassVar[dict[str, str]] = {}
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the levels are scaled to each matrix, so that Q(a w) = a Q(w) for a > 0."""
+        return getattr(self, "scale", "none") == "adaptive"
+
+    @abstractmethod
+    def quantize(self, weight: Tensor) -> Quantized:
+        """Quantize every matrix of ``weight``, float32 of shape (..., out, in), by itself."""
+
+
+#: Every quantizer of the zoo by name. Modules of this package register theirs when imported.
+QUANTIZERS: Registry[Quantizer] = Registry("quantizer", "models.quantizers")
+
+#: The classes of the zoo by the name of their family, for specifications such as ``ternary:sparsity=0.8``.
+FAMILIES: Registry[type[Quantizer]] = Registry("quantizer family", "models.quantizers")
+
+
+def check_scale(scale: str) -> None:
+    """Raise ``ValueError`` unless ``scale`` is one of the two that are defined."""
+    if scale not in get_args(Scale):
+        raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, not {scale!r}")
+
+
+def check_weight(weight: Tensor) -> Tensor:
+    """Return ``weight`` detached, after checking that a quantizer can take it.
+
+    Raises
+    ------
+    ValueError
+        If it is not float32, has fewer than two axes, holds empty matrices, or values that are not finite.
+    """
+    if weight.dtype != torch.float32:
+        raise ValueError(f"weights must be float32, not {weight.dtype}")
+    if weight.dim() < 2 or 0 in weight.shape[-2:]:
+        raise ValueError(f"weights must have shape (..., out, in), both >= 1, not {tuple(weight.shape)}")
+    weight = weight.detach()
+    finite = torch.isfinite(weight)
+    if not bool(finite.all()):
+        bad = int(weight.numel() - int(finite.sum()))
+        raise ValueError(f"weights must be finite: {bad} of {weight.numel()} are NaN or infinite")
+    return weight
+
+
+def unit_scale(weight: Tensor) -> Tensor:
+    """Return scales of one, shape (..., 1, 1): what a quantizer without a scale multiplies with."""
+    return weight.new_ones((*weight.shape[:-2], 1, 1))
+
+
+def bits_of_levels(levels: int) -> float:
+    """Return log2 of the number of levels: the bits a code carries if all levels are used alike."""
+    return math.log2(levels)

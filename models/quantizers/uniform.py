@@ -1,0 +1,66 @@
+"""Equally spaced levels, symmetric around zero."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.quantizers.base import (
+    FAMILIES,
+    QUANTIZERS,
+    Quantized,
+    Quantizer,
+    Scale,
+    check_scale,
+    check_weight,
+    unit_scale,
+)
+
+
+@FAMILIES.register("uniform")
+@dataclass(frozen=True)
+class Uniform(Quantizer):
+    """Round to the nearest of ``2^b - 1`` equally spaced levels: ``Q(w) = s k / q``, ``b`` bits.
+
+    ``q = 2^(b-1) - 1``, ``k = round(w q / s)`` from ``-q`` to ``q``, and ``s = max |w|`` of the matrix
+    (symmetric absmax quantization, Jacob et al. 2018, Krishnamoorthi 2018). A weight half-way between two
+    levels goes to the one of even ``k``. The grid is symmetric, so it holds zero and has an odd number of
+    levels: 3 at 2 bits. That count, and one ``s`` a matrix, are our reading of the "k bits" quantizers of
+    arXiv 2502.06567.
+
+    Parameters
+    ----------
+    bits : int
+        ``b``, from 2 to 8. (One bit has no symmetric grid with zero in it: see ``Sign``.)
+    scale : {"adaptive", "none"}
+        ``none`` clips the weights to [-1, 1] and rounds them on the fixed grid ``k / q``.
+    """
+
+    bits: int
+    scale: Scale = "adaptive"
+
+    formula = "s * k / q, q = 2^(bits-1) - 1, k = round(w * q / s), s = max |w|"
+    reference = "symmetric absmax quantization: Jacob et al. 2018; Krishnamoorthi 2018"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.bits, int) and 2 <= self.bits <= 8):
+            raise ValueError(f"bits must be an integer from 2 to 8, not {self.bits!r}")
+        check_scale(self.scale)
+
+    def quantize(self, weight: Tensor) -> Quantized:
+        """Quantize every matrix of ``weight``, shape (..., out, in): code ``k + q`` stands for ``k / q``."""
+        weight = check_weight(weight)
+        half = 2 ** (self.bits - 1) - 1
+        levels = torch.arange(-half, half + 1, device=weight.device, dtype=torch.float32) / half
+        if self.scale == "none":
+            codes = (weight.clamp(-1, 1) * half).round_()
+            return Quantized((codes + half).to(torch.uint8), levels, unit_scale(weight), stored="nothing")
+        scale = weight.abs().amax(dim=(-2, -1), keepdim=True)
+        # first the division, so that nothing overflows; a zero matrix is divided by one and stays zero
+        codes = (weight / torch.where(scale > 0, scale, 1)).mul_(half).round_()
+        return Quantized((codes + half).to(torch.uint8), levels, scale)
+
+
+for _bits in (8, 6, 5, 4, 3, 2):
+    QUANTIZERS.add(f"uniform-{_bits}", Uniform(_bits))
+    QUANTIZERS.add(f"uniform-{_bits}-unscaled", Uniform(_bits, scale="none"))

@@ -1,0 +1,177 @@
+"""Choosing quantizers: groups of the zoo in table order, and specifications.
+
+A specification names a family and its parameters: ``ternary:sparsity=0.8``.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
+from molecules.errors import MolmisError, UnknownNameError
+
+#: The quantizers of the tables and figures, in the order of their rows.
+PAPER = (
+    "float32",
+    *(f"uniform-{bits}" for bits in (8, 6, 5, 4, 3, 2)),
+    *(f"ternary-{percent}" for percent in (33, 50, 75, 90)),
+    "sign",
+)
+
+#: Names that stand for several quantizers.
+GROUPS = ("paper", "all")
+
+
+def zoo_names(group: str = "paper") -> tuple[str, ...]:
+    """Return the names of a group of quantizers, in table order.
+
+    Table order: with a scale before without, then from many bits to few, then by name (which puts less
+    sparsity before more). A quantizer registered by a new file finds its place by itself.
+
+    Parameters
+    ----------
+    group : {"paper", "all"}
+        ``paper``: the twelve with a scale that the tables show; ``all``: every registered quantizer.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such group.
+    """
+    if group == "paper":
+        return PAPER
+    if group != "all":
+        raise UnknownNameError("group of quantizers", group, GROUPS)
+
+    def place(item: tuple[str, Quantizer]) -> tuple[bool, float, str]:
+        name, quantizer = item
+        return (not quantizer.adaptive, -quantizer.bits, name)
+
+    return tuple(name for name, _ in sorted(QUANTIZERS.items(), key=place))
+
+
+def split_names(text: str) -> list[str]:
+    """Return the quantizer names in a text that separates them by commas, semicolons or blanks.
+
+    A piece ``parameter=value`` belongs to the specification before it, so
+    ``sign,uniform:bits=7,scale=none`` are two names.
+    """
+    names: list[str] = []
+    for piece in re.split(r"[,;\s]+", text.strip()):
+        if "=" in piece and ":" not in piece and names and ":" in names[-1]:
+            names[-1] += f",{piece}"
+        elif piece:
+            names.append(piece)
+    return names
+
+
+def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
+    """Return the quantizers that ``names`` stand for, by canonical name and in the order given.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Each a registered name (``sign``), a group (``paper``, ``all``), or a specification
+        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``). What is named twice comes once.
+
+    Returns
+    -------
+    dict of str to Quantizer
+        A specification's canonical name is the registered name of an equal quantizer, if there is one, else
+        its text with the parameters in declared order, values written out, and defaults left out.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name, a family or a parameter is unknown.
+    MolmisError
+        If a specification is malformed, or a value is not allowed.
+    """
+    chosen: dict[str, Quantizer] = {}
+    for name in names:
+        text = name.strip()
+        if text in GROUPS:
+            chosen.update((member, QUANTIZERS[member]) for member in zoo_names(text))
+        elif ":" in text:
+            quantizer = _parse(text)
+            chosen[canonical_name(quantizer)] = quantizer
+        elif text in QUANTIZERS:
+            chosen[text] = QUANTIZERS[text]
+        else:
+            hint = f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,..."
+            raise UnknownNameError("quantizer", text, QUANTIZERS, hint)
+    return chosen
+
+
+def canonical_name(quantizer: Quantizer) -> str:
+    """Return the registered name of ``quantizer``, or else the specification that :func:`resolve` reads back.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is neither registered nor of a registered family.
+    """
+    for name, member in QUANTIZERS.items():
+        if member == quantizer:
+            return name
+    for family, cls in FAMILIES.items():
+        if type(quantizer) is cls:
+            given = [
+                f"{field.name}={getattr(quantizer, field.name)}"
+                for field in _parameters(cls)
+                if getattr(quantizer, field.name) != field.default
+            ]
+            return f"{family}:{','.join(given)}"
+    raise UnknownNameError("quantizer family", type(quantizer).__name__, FAMILIES)
+
+
+def _parse(text: str) -> Quantizer:
+    """Return the quantizer of one specification ``family:parameter=value,...``."""
+    family, _, rest = text.partition(":")
+    if family not in FAMILIES:
+        raise UnknownNameError("quantizer family", family, FAMILIES, f"It was given in {text!r}.")
+    cls = FAMILIES[family]
+    hints = get_type_hints(cls)
+    known = {field.name: hints[field.name] for field in _parameters(cls)}
+    values: dict[str, Any] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if key not in known:
+            raise UnknownNameError(f"parameter of {family}", key, known, f"It was given in {text!r}.")
+        if not equals or key in values:
+            raise MolmisError(f"quantizer {text!r}: give {key} once, as {key}={_allowed(known[key])}")
+        values[key] = _convert(text, key, value, known[key])
+    missing = [f.name for f in _parameters(cls) if f.default is MISSING and f.name not in values]
+    if missing:
+        wanted = ",".join(f"{key}={_allowed(known[key])}" for key in missing)
+        raise MolmisError(f"quantizer {text!r}: {', '.join(missing)} is missing; write {family}:{wanted}")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise MolmisError(f"quantizer {text!r}: {error}") from None
+
+
+def _parameters(cls: type[Quantizer]) -> Iterable[Field[Any]]:
+    """Return the dataclass fields of a family, in declared order."""
+    return fields(cls)  # type: ignore[arg-type]  # every family is a dataclass, the base class is none
+
+
+def _convert(text: str, key: str, value: str, kind: Any) -> Any:
+    """Return ``value`` as the type ``kind`` of the parameter ``key``."""
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+    else:
+        try:
+            return kind(value)
+        except ValueError:
+            pass  # told below, with what is allowed
+    raise MolmisError(f"quantizer {text!r}: {key}={value!r} is not allowed; write {key}={_allowed(kind)}")
+
+
+def _allowed(kind: Any) -> str:
+    """Say in a word or two which values a type has."""
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    return {int: "INTEGER", float: "NUMBER"}.get(kind, str(getattr(kind, "__name__", kind)))

@@ -1,0 +1,173 @@
+"""Rows of a source become clean records: one molecule each, under its canonical SMILES, with its labels.
+
+The rule, which every figure of the benchmark rests on:
+
+- a row without a SMILES, or whose SMILES RDKit refuses, is dropped;
+- rows with the same canonical SMILES are merged into one record, at the place of the first of them;
+- classification: labels on which repeats agree are kept, missing ones are filled from the repeats, and
+  a label on which repeats disagree is set missing for that molecule;
+- regression: repeats are averaged where they lie within a tolerance (their range is at most half a
+  standard deviation of that label over all rows), else the label is set missing;
+- a record left without any label is dropped.
+
+Nothing depends on the order of the rows except the order of the records.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem, rdBase
+
+from molecules.cleaning_report import CleaningReport, Tally
+from molecules.enough import check_enough
+from molecules.errors import DataError
+from molecules.parse import canonical, is_empty
+from molecules.progress import SILENT, Progress, counted
+
+__all__ = ["TOLERANCE_IN_SD", "Cleaned", "check_enough", "clean", "merge"]
+
+#: Repeats of a regression label may differ by this many standard deviations of the label.
+TOLERANCE_IN_SD = 0.5
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Clean records and the account of how they came about.
+
+    Attributes
+    ----------
+    smiles : list of str
+        Canonical isomeric SMILES, all different.
+    labels : ndarray of float32, shape (records, targets)
+        NaN where a label is missing; no row is NaN throughout.
+    report : CleaningReport
+        What was dropped, merged and set missing, and why.
+    """
+
+    smiles: list[str]
+    labels: NDArray[np.float32]
+    report: CleaningReport = field(compare=False)
+
+
+def clean(
+    smiles: Sequence[str],
+    labels: NDArray[np.float64],
+    classification: bool,
+    progress: Progress = SILENT,
+    targets: Sequence[str] = (),
+) -> Cleaned:
+    """Clean rows by the rule at the head of this module.
+
+    Parameters
+    ----------
+    smiles : sequence of str
+        One a row, as written in the source.
+    labels : ndarray of float64, shape (rows, targets)
+        NaN where missing; 0 and 1 in classification.
+    classification : bool
+        Whether labels are classes; else they are real numbers.
+    progress : Progress
+        Listener.
+    targets : sequence of str
+        Names of the label columns, for messages; their positions where absent.
+
+    Returns
+    -------
+    Cleaned
+
+    Raises
+    ------
+    DataError
+        If a label is infinite (in float32), or in classification neither 0, 1 nor missing; the message
+        names row (counted from 1, after the header) and column.
+    """
+    labels = np.asarray(labels, dtype=np.float64)
+    _check_labels(labels, classification, targets)
+    tally = Tally()
+    rows_of = _group(smiles, tally, progress)
+    merged = np.full((len(rows_of), labels.shape[1]), np.nan)
+    tolerance = np.zeros(labels.shape[1]) if classification else _tolerance(labels)
+    for record, (name, rows) in enumerate(rows_of.items()):
+        if len(rows) == 1:
+            merged[record] = labels[rows[0]]
+            continue
+        merged[record], conflicts = merge(labels[rows], tolerance)
+        tally.duplicates(rows, name)
+        if conflicts:
+            tally.conflict(rows, name, conflicts)
+    labelled = ~np.isnan(merged).all(axis=1)
+    names = list(rows_of)
+    for name, keep in zip(names, labelled, strict=True):
+        if not keep:
+            tally.drop("unlabelled", rows_of[name][0], name)
+    kept = [name for name, keep in zip(names, labelled, strict=True) if keep]
+    return Cleaned(kept, merged[labelled].astype(np.float32), tally.report(len(smiles), len(kept)))
+
+
+def merge(labels: NDArray[np.float64], tolerance: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Merge the labels of one molecule's repeats.
+
+    Parameters
+    ----------
+    labels : ndarray of float64, shape (repeats, targets)
+        NaN where missing.
+    tolerance : ndarray of float64, shape (targets,)
+        Largest range of repeats that still agree; 0 asks for equality.
+
+    Returns
+    -------
+    merged : ndarray of float64, shape (targets,)
+        Mean of what is there; NaN where nothing is, or where repeats disagree.
+    conflicts : int
+        Number of labels on which the repeats disagree.
+    """
+    present = ~np.isnan(labels)
+    spread = np.fmax.reduce(labels, axis=0) - np.fmin.reduce(labels, axis=0)
+    agree = spread <= tolerance  # False also where no label is present: NaN compares false
+    # Sorted first, so that the sum, and with it the record, does not depend on the order of the rows.
+    total = np.where(present, labels, np.inf)
+    total.sort(axis=0)
+    total = np.where(np.isinf(total), 0.0, total).sum(axis=0)
+    merged = np.where(agree, total / np.maximum(present.sum(axis=0), 1), np.nan)
+    return merged, int((spread > tolerance).sum())
+
+
+def _group(smiles: Sequence[str], tally: Tally, progress: Progress) -> dict[str, list[int]]:
+    """Return the rows of every canonical SMILES, in order of first occurrence."""
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    with progress.stage("cleaning", len(smiles)) as advance, rdBase.BlockLogs():
+        for row, text in counted(enumerate(smiles), advance):
+            mol = Chem.MolFromSmiles(text.strip())
+            if mol is None:
+                tally.drop("unparseable", row, text)
+            elif is_empty(mol):
+                tally.drop("empty", row, text)
+            else:
+                rows_of[canonical(mol)].append(row)
+    return dict(rows_of)
+
+
+def _tolerance(labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest range of agreeing repeats, shape (targets,): 0 for a label without values."""
+    columns = (np.sort(column[~np.isnan(column)]) for column in labels.T)  # sorted: see ``merge``
+    return np.array([TOLERANCE_IN_SD * column.std() if len(column) else 0.0 for column in columns])
+
+
+def _check_labels(labels: NDArray[np.float64], classification: bool, targets: Sequence[str]) -> None:
+    """Refuse labels that no loss is defined for, naming the first."""
+    wrong = np.abs(labels) > np.finfo(np.float32).max  # infinite, or it would be as a record's label
+    allowed = "a finite number or empty"
+    if classification:
+        wrong |= ~np.isnan(labels) & (labels != 0) & (labels != 1)
+        allowed = "0, 1 or empty"
+    if not wrong.any():
+        return
+    row, column = (int(place[0]) for place in np.nonzero(wrong))
+    name = repr(targets[column]) if targets else str(column + 1)
+    raise DataError(
+        f"label {labels[row, column]:g} in row {row + 1}, column {name} ({int(wrong.sum())} such in all) is "
+        f"not possible; a label is {allowed}; correct or empty it"
+    )

@@ -1,0 +1,146 @@
+"""Which records are set apart for the performance test, and which are the members of each run.
+
+Two purposes, two functions: a split sets a test set apart from the pool once; halves of the pool are
+then drawn anew for every run, so that members and non-members have the same distribution.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molecules.errors import MolmisError, TooFewRecordsError, UnknownNameError
+from molecules.quiet import quiet
+
+#: Pool and test set, each as ascending positions of records.
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def random_split(n: int, test_share: float, seed: int) -> Split:
+    """Set a random ``test_share`` of ``n`` records apart.
+
+    Parameters
+    ----------
+    n : int
+        Number of records.
+    test_share : float
+        Share of the records in the test set, in [0, 1); rounded to a whole number of records.
+    seed : int
+        Equal seeds give equal splits.
+
+    Returns
+    -------
+    pool, test : ndarray of int64
+        Ascending positions; together ``0 .. n - 1``.
+
+    Raises
+    ------
+    MolmisError
+        If ``test_share`` lies outside [0, 1).
+    """
+    _check_share(test_share)
+    order = np.random.default_rng(seed).permutation(n)
+    held = round(n * test_share)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def scaffold_split(smiles: Sequence[str], test_share: float, seed: int = 0) -> Split:  # noqa: ARG001
+    """Set the molecules of the rarest scaffolds apart, by DeepChem's ``ScaffoldSplitter``.
+
+    Molecules of one Bemis-Murcko scaffold [1]_ stay together, the most frequent scaffolds in the pool,
+    so the test set asks for extrapolation and holds at least ``test_share`` of the records (a scaffold
+    is never torn apart).
+
+    Parameters
+    ----------
+    smiles : sequence of str
+        SMILES that RDKit parses.
+    test_share : float
+        Smallest share of the records in the test set, in [0, 1).
+    seed : int
+        Ignored: nothing is drawn. Kept so that all splits are called alike.
+
+    Returns
+    -------
+    pool, test : ndarray of int64
+        Ascending positions; together all records.
+
+    Raises
+    ------
+    MolmisError
+        If ``test_share`` lies outside [0, 1).
+    TooFewRecordsError
+        If one scaffold holds so many records that no pool is left.
+
+    References
+    ----------
+    .. [1] Bemis and Murcko, "The properties of known drugs. 1. Molecular frameworks", J. Med. Chem. 39
+       (1996) 2887.
+    """
+    _check_share(test_share)
+    with quiet():
+        import deepchem
+
+        dataset = deepchem.data.NumpyDataset(np.zeros((len(smiles), 1)), ids=np.array(smiles, dtype=object))
+        parts = deepchem.splits.ScaffoldSplitter().split(
+            dataset, frac_train=1.0 - test_share, frac_valid=0.0, frac_test=test_share
+        )
+    pool, held = (np.sort(np.array(part, dtype=np.int64)) for part in (parts[0], parts[1] + parts[2]))
+    if not len(pool):
+        raise TooFewRecordsError(
+            f"the scaffold split leaves no pool: one scaffold holds more than {1 - test_share:.0%} of the "
+            f"{len(smiles)} molecules; use the split 'random' or a smaller test share"
+        )
+    return pool, held
+
+
+#: Every split by name: SMILES, test share and seed in, pool and test set out.
+SPLITS: dict[str, Callable[[Sequence[str], float, int], Split]] = {
+    "random": lambda smiles, test_share, seed: random_split(len(smiles), test_share, seed),
+    "scaffold": scaffold_split,
+}
+
+
+def split(name: str, smiles: Sequence[str], test_share: float, seed: int) -> Split:
+    """Split records by the split called ``name``; see ``SPLITS``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no split of that name.
+    """
+    if name not in SPLITS:
+        raise UnknownNameError("split", name, SPLITS)
+    return SPLITS[name](smiles, test_share, seed)
+
+
+def member_halves(n: int, runs: int, seed: int) -> NDArray[np.bool_]:
+    """Draw the members of every run: ``n // 2`` of ``n`` records, uniformly.
+
+    Run i depends on ``(seed, i)`` alone, so more runs extend fewer: the first 16 of 64 runs are the 16.
+
+    Parameters
+    ----------
+    n : int
+        Number of records in the pool.
+    runs : int
+        Number of runs.
+    seed : int
+        Equal seeds give equal halves.
+
+    Returns
+    -------
+    ndarray of bool, shape (runs, n)
+        True where the record is a member of the run.
+    """
+    members = np.zeros((runs, n), dtype=np.bool_)
+    for run in range(runs):
+        members[run, np.random.default_rng((seed, run)).permutation(n)[: n // 2]] = True
+    return members
+
+
+def _check_share(test_share: float) -> None:
+    if not 0 <= test_share < 1:
+        raise MolmisError(
+            f"a test share of {test_share} is not possible; give one from 0 to below 1, such as 0.2"
+        )

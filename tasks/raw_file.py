@@ -1,0 +1,152 @@
+"""What a raw file must look like before anything is read from it.
+
+The checks tell apart what goes wrong in practice: a web page saved in place of the data, a download cut
+short, a file of another format, another version of the file.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from molecules.errors import DataError, UnknownNameError
+
+_WEB_PAGE = ("<!doctype", "<html", "<?xml")
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The facts of one file of a public source.
+
+    Attributes
+    ----------
+    collection : str
+        Folder that holds the file within a data folder, such as ``"moleculenet"``.
+    name : str
+        File name.
+    url : str
+        Where it can be downloaded.
+    sha256 : str
+        Of its content; of the uncompressed content for a ``.gz`` file, because compressing the same
+        table again gives other bytes.
+    columns : tuple of str
+        Columns that must be there.
+    """
+
+    collection: str
+    name: str
+    url: str
+    sha256: str
+    columns: tuple[str, ...]
+
+
+def read_content(path: Path) -> bytes:
+    """Return the content of a file, uncompressed if its name ends in ``.gz``.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, is empty, is a web page, or is damaged or no gzip data.
+    """
+    try:
+        stored = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
+    if not stored:
+        raise DataError(f"{path} is empty (0 bytes); get the file again")
+    _refuse_web_page(path, stored)
+    if path.suffix != ".gz":
+        return stored
+    if not stored.startswith(_GZIP_MAGIC):
+        raise DataError(f"{path} is not gzip data although its name ends in .gz; get it again or rename it")
+    try:
+        content = gzip.decompress(stored)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} is a truncated or corrupt gzip file ({error}); get the file again"
+        ) from error
+    if not content:
+        raise DataError(f"{path} holds an empty file; get the file again")
+    _refuse_web_page(path, content)
+    return content
+
+
+def as_text(path: Path, content: bytes) -> str:
+    """Return ``content`` of ``path`` as text.
+
+    Raises
+    ------
+    DataError
+        If it is not UTF-8 text.
+    """
+    try:
+        text = content.decode("utf-8-sig")  # spreadsheets write a byte order mark
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 text (byte {error.start} cannot be read); export it as CSV in UTF-8"
+        ) from error
+    if "\0" in text:
+        raise DataError(f"{path} is binary data, not text; export it as CSV in UTF-8")
+    return text
+
+
+def check_columns(path: Path, header: Sequence[str], columns: Iterable[str]) -> None:
+    """Check that ``columns`` are among ``header``.
+
+    Raises
+    ------
+    UnknownNameError
+        For the first that is not; the message names the file and the nearest columns.
+    """
+    for column in columns:
+        if column not in header:
+            raise UnknownNameError("column", column, header, f"Looked in {path}.")
+
+
+def check_file(path: Path, file: RawFile, verify: bool) -> None:
+    """Check that ``path`` holds what ``file`` declares.
+
+    The content is judged first, because "this is a web page" helps more than "the checksum differs".
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    file : RawFile
+        What is expected.
+    verify : bool
+        Whether the checksum must match; the content is checked in any case.
+
+    Raises
+    ------
+    DataError
+        If the content is damaged or not a table, or the checksum differs.
+    UnknownNameError
+        If a column is missing.
+    """
+    content = read_content(path)
+    text = as_text(path, content)
+    rows = csv.reader(io.StringIO(text))
+    check_columns(path, next(rows, []), file.columns)
+    if next(rows, None) is None:
+        raise DataError(f"{path} has a header but no rows; get the file again")
+    got = hashlib.sha256(content).hexdigest()
+    if verify and got != file.sha256:
+        raise DataError(
+            f"{path} differs from the known {file.name}: the SHA-256 of its content is {got}, "
+            f"expected {file.sha256}; "
+            "get the file again, or accept it as it is with --no-verify"
+        )
+
+
+def _refuse_web_page(path: Path, content: bytes) -> None:
+    start = content[:200].decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n").lower()
+    if start.startswith(_WEB_PAGE):
+        raise DataError(
+            f"{path} is a web page (HTML), not data; the download was redirected: get the file again"
+        )

@@ -1,0 +1,186 @@
+"""Clean records of a task, and the cache of them."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molecules.cache import atomic_write, cache_dir, content_key, file_sha256
+from molecules.cleaning_report import RULES_VERSION, CleaningReport
+from molecules.enough import check_enough
+from tasks.task import DataOptions, Kind, Task
+
+#: Raised when the layout of the cached file changes.
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Records:
+    """The clean records of one task.
+
+    Attributes
+    ----------
+    task : str
+        Name of the task.
+    kind : Kind
+        Classification or regression.
+    targets : tuple of str
+        Names of the label columns.
+    smiles : list of str
+        Canonical isomeric SMILES, all different.
+    labels : ndarray of float32, shape (records, targets)
+        NaN where a label is missing.
+    report : CleaningReport
+        What was dropped, merged and set missing, and why.
+    origin : str
+        Where the rows were read from.
+    sha256 : str
+        Hash of the file(s) they were read from.
+    """
+
+    task: str
+    kind: Kind
+    targets: tuple[str, ...]
+    smiles: list[str]
+    labels: NDArray[np.float32]
+    report: CleaningReport
+    origin: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.smiles)
+
+
+def load_records(task: Task, options: DataOptions) -> Records:
+    """Load, clean and check the records of a task.
+
+    The records of tasks that declare their raw files are kept in the cache, under the content of those
+    files, the rules of cleaning and the RDKit version: a second run reads one Parquet file, without
+    DeepChem and without parsing a SMILES. A cached file that is damaged is made again, with a note.
+
+    Parameters
+    ----------
+    task : Task
+        What to load.
+    options : DataOptions
+        Where to look, and who listens.
+
+    Returns
+    -------
+    Records
+
+    Raises
+    ------
+    DataError
+        If the raw files are missing or damaged, or hold impossible labels.
+    TooFewRecordsError
+        If there are too few records, or too few of a class, to audit.
+    """
+    files = task.files(task, options) if task.files is not None else ()
+    path = _cache_path(task, files, options)
+    records = _read(path, task, str(files[0]), options) if path is not None else None
+    if records is None:
+        records = _clean(task, options)
+        if path is not None:
+            _write(path, records, options)
+    weak = check_enough(records.labels, task.kind is Kind.CLASSIFICATION, task.targets, task.name)
+    return replace(records, report=replace(records.report, weak_labels=weak))
+
+
+def _clean(task: Task, options: DataOptions) -> Records:
+    from molecules.clean import clean  # RDKit: not needed where records are cached
+
+    raw = task.load(task, options)
+    cleaned = clean(
+        raw.smiles, raw.labels, raw.kind is Kind.CLASSIFICATION, options.progress, targets=raw.targets
+    )
+    return Records(
+        task=task.name,
+        kind=raw.kind,
+        targets=raw.targets,
+        smiles=cleaned.smiles,
+        labels=cleaned.labels,
+        report=cleaned.report,
+        origin=raw.origin,
+        sha256=raw.sha256,
+    )
+
+
+def _cache_path(task: Task, files: tuple[Path, ...], options: DataOptions) -> Path | None:
+    """Return where the records of a task lie, or None if there are no raw files or no cache."""
+    if not files:
+        return None
+    import rdkit
+
+    identity = (task.name, task.kind, task.targets, task.version, task.description)
+    hashes = [file_sha256(path) for path in files]
+    key = content_key(FORMAT_VERSION, RULES_VERSION, rdkit.__version__, identity, hashes)
+    try:
+        return cache_dir("records") / f"{key}.parquet"
+    except OSError as error:
+        options.progress.note(f"records are not cached: {error}")
+        return None
+
+
+def _write(path: Path, records: Records, options: DataOptions) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Numbers instead of names: a label may be called anything, "smiles" included.
+    columns = {f"label_{place}": column for place, column in enumerate(records.labels.T)}
+    facts = {
+        "targets": list(records.targets),
+        "kind": records.kind.value,
+        "report": records.report.as_dict(),
+        "sha256": records.sha256,
+        "content": _content(records.smiles, records.labels),
+    }
+    table = pa.table({"smiles": records.smiles, **columns})
+    table = table.replace_schema_metadata({"molmis": json.dumps(facts)})
+    try:
+        with atomic_write(path) as temporary:
+            pq.write_table(table, temporary)
+    except OSError as error:  # a full or read-only disk costs the cache, not the run
+        options.progress.note(f"records are not cached: {error}")
+
+
+def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records | None:
+    """Return the cached records, or None if there are none or they are not what was written.
+
+    ``origin`` is the file found now: that of the run which wrote the cache may be gone.
+    """
+    if not path.is_file():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        facts = json.loads(table.schema.metadata[b"molmis"])
+        smiles = table.column("smiles").to_pylist()
+        columns = [table.column(f"label_{place}").to_numpy() for place in range(len(facts["targets"]))]
+        labels = np.stack(columns, axis=1).astype(np.float32)
+        intact = _content(smiles, labels) == facts["content"]
+        report = CleaningReport.from_dict(facts["report"])
+        records = Records(
+            task=task.name,
+            kind=Kind(facts["kind"]),
+            targets=tuple(facts["targets"]),
+            smiles=smiles,
+            labels=labels,
+            report=report,
+            origin=origin,
+            sha256=facts["sha256"],
+        )
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        options.progress.note(f"cached records {path} are damaged and are made again")
+        return None
+    return records
+
+
+def _content(smiles: list[str], labels: NDArray[np.float32]) -> str:
+    return content_key(smiles, np.ascontiguousarray(labels).tobytes())

@@ -1,0 +1,196 @@
+"""A task from the user's own table: CSV or TSV, also compressed, separated by comma, semicolon or tab."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from molecules.cache import file_sha256
+from molecules.errors import DataError
+from tasks.label_columns import LabelColumn, is_missing, read_label_column
+from tasks.raw_file import as_text, check_columns, read_content
+from tasks.task import Kind, RawRecords, Task
+
+#: Names under which a column of SMILES is recognised, whatever their case.
+SMILES_NAMES = (
+    "smiles",
+    "canonical_smiles",
+    "isomeric_smiles",
+    "smi",
+    "mol",
+    "molecule",
+    "structure",
+    "drug",
+)
+_SEPARATORS = (",", ";", "\t")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes
+    ----------
+    path : Path
+        Where it was read.
+    header : tuple of str
+        Column names, in order.
+    rows : list of list of str
+        One entry a column, stripped of blanks.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    rows: list[list[str]]
+
+    def column(self, name: str) -> list[str]:
+        """Return one column.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such column.
+        DataError
+            If there are several of that name.
+        """
+        check_columns(self.path, self.header, [name])
+        if self.header.count(name) > 1:
+            raise DataError(f"{self.path} has {self.header.count(name)} columns called {name!r}; rename them")
+        place = self.header.index(name)
+        return [row[place] for row in self.rows]
+
+
+def table_task(
+    path: Path | str, smiles: str | None, targets: Sequence[str], kind: Kind | str | None = None
+) -> Task:
+    """Return a task that reads its records from a table of the user's.
+
+    Empty entries (also NA, N/A, NaN, null, None) are missing labels. Whether the labels are classes or
+    numbers is recognised from their values: a column of two different values is classification, its
+    values become 0 and 1 as the task's description says; a column of more numbers is regression.
+
+    Parameters
+    ----------
+    path : Path or str
+        The table: ``.csv``, ``.tsv`` or ``.txt``, or one of these with ``.gz``.
+    smiles : str or None
+        Name of the column of SMILES; None takes the only column with a usual name, see ``SMILES_NAMES``.
+    targets : sequence of str
+        Names of the label columns; at least one.
+    kind : Kind, str or None
+        Classification or regression; None recognises it.
+
+    Returns
+    -------
+    Task
+        Named after the file.
+
+    Raises
+    ------
+    UnknownNameError
+        If a column is not there; the message names the file and the nearest columns.
+    DataError
+        If the file is missing, damaged or no table, or its labels cannot be read as one kind.
+    """
+    path = Path(path)
+    table = read_table(path)
+    smiles = _smiles_column(table) if smiles is None else smiles
+    texts = table.column(smiles)
+    columns = _label_columns(table, smiles, targets, None if kind is None else _as_kind(kind))
+    common = columns[0].kind
+    raw = RawRecords(
+        smiles=["" if is_missing(text) else text for text in texts],
+        labels=np.stack([column.values for column in columns], axis=1),
+        targets=tuple(targets),
+        kind=common,
+        origin=str(path),
+        sha256=file_sha256(path),
+    )
+    notes = [f"{column.name} ({column.mapping})" if column.mapping else column.name for column in columns]
+    return Task(
+        name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
+        kind=common,
+        targets=tuple(targets),
+        description=f"{common.value.capitalize()}: {', '.join(notes)} of {path.name}, SMILES in {smiles!r}.",
+        source=f"the user's file {path.name}",
+        licence="not stated",
+        load=lambda _, __: raw,
+        files=lambda _, __: (path,),
+    )
+
+
+def read_table(path: Path) -> Table:
+    """Read a table of text, with the separator that its first line holds most of.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, has no rows, or a row has more or fewer entries than the header.
+    """
+    text = as_text(path, read_content(path)).rstrip("\r\n")
+    first = text.split("\n", 1)[0]
+    separator = "\t" if ".tsv" in path.suffixes[-2:] else max(_SEPARATORS, key=first.count)
+    try:
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise DataError(f"{path} cannot be read as a table ({error}); export it as CSV") from error
+    if len(lines) < 2:
+        raise DataError(
+            f"{path} has a header but no rows; a first line of column names and then rows are needed"
+        )
+    header = tuple(name.strip() for name in lines[0])
+    rows = [[entry.strip() for entry in line] or [""] * len(header) for line in lines[1:]]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}, row {number} has {len(row)} entries, the header {len(header)}; "
+                "put entries that hold the separator in double quotes"
+            )
+    return Table(path, header, rows)
+
+
+def _smiles_column(table: Table) -> str:
+    """Return the only column with a usual name for SMILES."""
+    usual = [name for name in table.header if name.lower().replace(" ", "_") in SMILES_NAMES]
+    if len(usual) != 1:
+        found = (
+            f"several columns may hold SMILES ({', '.join(usual)})"
+            if usual
+            else "no column is called like SMILES"
+        )
+        raise DataError(
+            f"{table.path}: {found}; name the column. Columns: {', '.join(table.header[:12])}"
+            + (" ..." if len(table.header) > 12 else "")
+        )
+    return usual[0]
+
+
+def _label_columns(table: Table, smiles: str, targets: Sequence[str], kind: Kind | None) -> list[LabelColumn]:
+    """Read the label columns, all of one kind."""
+    if not targets:
+        raise DataError(
+            f"{table.path}: no label column was named; name at least one of {', '.join(table.header)}"
+        )
+    twice = [name for name, count in Counter([smiles, *targets]).items() if count > 1]
+    if twice:
+        raise DataError(f"{table.path}: column {twice[0]!r} is named more than once among SMILES and labels")
+    columns = [read_label_column(table.path, name, table.column(name), kind) for name in targets]
+    kinds = {column.kind for column in columns}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{column.name}: {column.kind}" for column in columns)
+        raise DataError(
+            f"{table.path}: label columns differ in kind ({listed}); "
+            "give the labels of one kind, or state the kind"
+        )
+    return columns
+
+
+def _as_kind(kind: Kind | str) -> Kind:
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise DataError(f"kind {kind!r} is not known; it is one of {', '.join(Kind)}") from None

@@ -1,0 +1,124 @@
+"""What a task is: one frozen record of facts, and the records it loads.
+
+Declarations stand apart from behaviour: a task says where its data comes from through ``load``, a
+function of one of the source modules beside this file; the kind of task chooses head, loss and metrics.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molecules.progress import SILENT, Progress
+
+
+class Kind(StrEnum):
+    """What the labels are."""
+
+    CLASSIFICATION = "classification"  # each label 0, 1 or missing
+    REGRESSION = "regression"  # each label a real number or missing
+
+
+@dataclass(frozen=True)
+class RawRecords:
+    """Records as a source gives them, before any cleaning.
+
+    Attributes
+    ----------
+    smiles : list of str
+        One entry a row, as written in the source; may be empty or unparseable.
+    labels : ndarray of float64, shape (rows, targets)
+        NaN where a label is missing.
+    targets : tuple of str
+        Names of the label columns.
+    kind : Kind
+        Classification (labels 0 and 1) or regression.
+    origin : str
+        Where the rows were read from: a path, for messages and for the result's provenance.
+    sha256 : str
+        Hash of the file(s) they were read from.
+    """
+
+    smiles: list[str]
+    labels: NDArray[np.float64]
+    targets: tuple[str, ...]
+    kind: Kind
+    origin: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How a source may find its files.
+
+    Attributes
+    ----------
+    data_dir : Path or None
+        A folder given by the user; looked at before every other place.
+    download : bool
+        Whether a file found nowhere may be downloaded.
+    verify : bool
+        Whether a file of known checksum must match it.
+    progress : Progress
+        Listener for downloads.
+    """
+
+    data_dir: Path | None = None
+    download: bool = True
+    verify: bool = True
+    progress: Progress = field(default=SILENT, compare=False)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The facts of one task.
+
+    Attributes
+    ----------
+    name : str
+        As given to ``--task``.
+    kind : Kind
+        Classification or regression.
+    targets : tuple of str
+        Label names, in column order.
+    description : str
+        One sentence a chemist understands, with the unit of the label.
+    source : str
+        Paper or database, with a reference.
+    licence : str
+        As stated by the source; "not stated" where it is not.
+    load : callable
+        ``load(task, options) -> RawRecords``.
+    split : str
+        Name of the recommended split of the test set (``molecules.splits``).
+    metric : str
+        Name of the main metric (``benchmark.metrics``).
+    version : int
+        Raised when a change to the task moves scores.
+    known_defects : str
+        Defects of the data that a reader of the figures should know.
+    files : callable or None
+        ``files(task, options) -> paths``: the raw files, found and checked, without reading records. Where
+        given, clean records are kept in the cache under the content of these files.
+    """
+
+    name: str
+    kind: Kind
+    targets: tuple[str, ...]
+    description: str
+    source: str
+    licence: str
+    load: Callable[["Task", DataOptions], RawRecords] = field(compare=False)
+    split: str = "random"
+    metric: str = ""
+    version: int = 1
+    known_defects: str = ""
+    files: Callable[["Task", DataOptions], tuple[Path, ...]] | None = field(default=None, compare=False)
+
+    @property
+    def main_metric(self) -> str:
+        """The metric named in the table: the task's own, or the usual one of its kind."""
+        return self.metric or {Kind.CLASSIFICATION: "roc_auc", Kind.REGRESSION: "rmse"}[self.kind]
