@@ -14,6 +14,7 @@ from benchmark.tables import REFERENCE
 from models.encoders.base import ENCODERS
 from models.heads import HeadConfig
 from models.quantizers.zoo import resolve, split_names
+from molecules.cache import cache_dir, writable
 from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
@@ -71,6 +72,8 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
     device = choose_device(settings.device)
+    writable(settings.results, "--results")
+    writable(cache_dir("bank"), "MOLMIS_CACHE")
     records = load_records(task, options)
     progress.note(records.report.summary())
     protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)

@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmark.metrics import metric_named
 from benchmark.privacy.indicator import Aggregate
 from benchmark.results import CellResult
-from benchmark.tables import agreement, recommend, summarise
+from benchmark.tables import REFERENCE, agreement, recommend, summarise
 from molecules.cache import atomic_write
 from tasks.task import Kind
 
@@ -28,6 +28,10 @@ class Column:
 
     head: str
     show: Callable[[pd.Series], str]
+
+    def without_interval(self) -> "Column":
+        """Return the column with the figure alone."""
+        return Column(self.head, lambda row: self.show(row).split(" [")[0])
 
 
 def _number(value: float, form: str = ".3f") -> str:
@@ -131,10 +135,17 @@ class Report:
             "r ranks the quantizers of one task; it is no absolute measure of what leaks.",
             "gap: mean loss of non-members less that of members, of the published head; "
             "smaller = more private.",
+            *self._not_told_apart(),
             *self._agreement(),
             *self._flagged(),
             *self._recommendation(),
         ]
+
+    def _not_told_apart(self) -> list[str]:
+        names = self.table.loc[self.table["below_resolution"] & self.table["r"].notna(), "quantizer"]
+        if len(names) < 2:
+            return []
+        return [f"r does not tell these apart (all within its resolution): {', '.join(names)}."]
 
     def _agreement(self) -> list[str]:
         found = agreement(self.result, self.aggregate)
@@ -158,6 +169,8 @@ class Report:
         chosen = self.table.set_index("quantizer").loc[by_r.quantizer]
         relative = _interval(chosen, "relative_performance", "relative_low", "relative_high")
         doubt = ", but r is within its resolution" if chosen["below_resolution"] else ""
+        if by_r.quantizer == by_gap.quantizer == REFERENCE:
+            return [f"Recommended {within}: none but float32; a larger --max-drop lets more in."]
         text = (
             f"Recommended {within}: {by_r.quantizer} (largest r, rank {chosen['privacy_rank']}{doubt}; "
             f"relative performance {relative}). "
@@ -176,10 +189,7 @@ class Report:
             shown = [column for column in shown if column.head != head]
             left_out.append(head)
         if self._width(shown) > console.width:
-            shown = [
-                Column(column.head, lambda row, show=column.show: show(row).split(" [")[0])
-                for column in shown
-            ]
+            shown = [column.without_interval() for column in shown]
             left_out.append("intervals")
         console.print(self._table(shown))
         if left_out:

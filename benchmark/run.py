@@ -4,6 +4,7 @@ What each post-training quantizer leaks about the training molecules, and what i
 """
 
 import contextlib
+import sys
 import traceback
 from collections.abc import Iterator
 from enum import StrEnum
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from molecules.cache import writable
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
 
@@ -187,6 +189,8 @@ def run(
         from benchmark.report import Report
 
         progress = Bar(errors)
+        if out is not None:
+            writable(out, "--out")  # before an hour of training, not after
         chosen = _task(task, smiles, target or [], kind)
         settings = Settings(
             encoder=encoder,
@@ -237,9 +241,21 @@ app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptio
 app.command(epilog=EPILOG, no_args_is_help=False)(run)
 
 
+def run_app(application: typer.Typer, name: str) -> None:
+    """Run a command line; a misspelt option or choice is one line on standard error and exit code 2."""
+    try:
+        sys.exit(application(prog_name=name, standalone_mode=False))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what the command-line library raises for a usage error
+            raise
+        message = " ".join(error.format_message().split())
+        typer.echo(f"error: {message.replace('Value error, ', '')} See: {name} --help", err=True)
+        sys.exit(2)
+
+
 def main() -> None:
     """Run the command line."""
-    app(prog_name="python -m benchmark.run")
+    run_app(app, "python -m benchmark.run")
 
 
 if __name__ == "__main__":

@@ -137,6 +137,7 @@ def _privacy(runs: _Runs, aggregate: Aggregate, seed: int) -> dict[str, object]:
         "privacy_rank": pd.array([None if np.isnan(x) else int(x) for x in ranking.rank], dtype="Int64"),
         "rank_stability": ranking.stability,
         "resolution": floor,
+        "r_uncorrected": aggregate_runs(runs.matrix("rate"), aggregate),
         "candidates": runs.matrix("candidates").mean(1),
         "runs_without_r": np.isnan(corrected).sum(1),
     }

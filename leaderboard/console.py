@@ -5,7 +5,7 @@
 
 import typer
 
-from benchmark.run import EPILOG, run
+from benchmark.run import EPILOG, run, run_app
 from leaderboard.export import export
 
 app = typer.Typer(
@@ -22,4 +22,4 @@ app.command("export")(export)
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="molmis")
+    run_app(app, "molmis")

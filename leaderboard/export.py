@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.run import AggregateChoice, user_errors
+from benchmark.run import AggregateChoice, run_app, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def export(
     """Write every measured cell and quantizer as one table, a row each."""
     with user_errors(debug):
         from leaderboard.board import board
-        from molecules.cache import atomic_write
+        from molecules.cache import atomic_write, writable
         from molecules.errors import MolmisError
 
         if format_ is Format.PARQUET and out is None:
@@ -45,6 +45,7 @@ def export(
         if out is None:
             typer.echo(data.decode(), nl=False)
             return
+        writable(out.parent, "--out")
         with atomic_write(out) as temporary:
             temporary.write_bytes(data)
         typer.echo(f"wrote {out}: {len(made.frame)} rows of {made.frame['cell'].nunique()} cells", err=True)
@@ -71,7 +72,7 @@ app.command()(export)
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="python -m leaderboard.export")
+    run_app(app, "python -m leaderboard.export")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import platformdirs
 
+from molecules.errors import DataError
+
 
 def cache_dir(room: str) -> Path:
-    """Return (and make) the cache folder of ``room``, below ``$MOLMIS_CACHE`` or the user's cache folder."""
+    """Return the cache folder of ``room``, below ``$MOLMIS_CACHE`` or the user's cache; writing makes it."""
     root = os.environ.get("MOLMIS_CACHE") or platformdirs.user_cache_dir("molmis", appauthor=False)
-    folder = Path(root) / room
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return Path(root) / room
 
 
 def content_key(*parts: object) -> str:
@@ -40,6 +40,30 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def writable(folder: Path, option: str) -> Path:
+    """Make a folder and check that files can be written in it.
+
+    Parameters
+    ----------
+    folder : Path
+        What the user named, or the cache.
+    option : str
+        How the user names it, for the message: ``"--out"``.
+
+    Raises
+    ------
+    DataError
+        If it cannot be made or written in.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{option}: cannot write in {folder} ({reason}); name another folder") from None
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Computed properties of molecules that an encoder is pretrained to predict.
 
-A fixed, named list of RDKit descriptors, chosen for two things: they are cheap (about 0.7 ms a molecule
+A fixed, named list of RDKit descriptors, chosen for two things: they are cheap (about 1 ms a molecule
 in all) and they tell different stories: size and shape, polarity, charge distribution, rings,
 topology, composition. They need no measured label, so an encoder that learned them knows nothing about
 the labels of a task.

@@ -6,8 +6,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-from rdkit import rdBase
-
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -17,6 +15,8 @@ def quiet() -> Iterator[None]:
     pass through unchanged: only chatter is dropped. Standard output is the process's, so a block should
     hold the noisy call and nothing else.
     """
+    from rdkit import rdBase  # here, so that modules which may need silence stay light
+
     level = logging.root.manager.disable
     nowhere = io.StringIO()
     with (

@@ -12,6 +12,8 @@ from molecules.progress import Progress
 from tasks.raw_file import RawFile, check_file
 from tasks.task import DataOptions
 
+#: The data folder that may lie beside a checkout of this repository.
+BESIDE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "datasets"
 #: How often a download is tried again before it counts as failed.
 RETRIES = 3
 #: Seconds without an answer after which one try of a download fails.
@@ -35,8 +37,7 @@ def folders(options: DataOptions) -> list[Path]:
         places.append(options.data_dir)
     if os.environ.get("MOLMIS_DATA"):
         places.append(Path(os.environ["MOLMIS_DATA"]))
-    checkout = Path(__file__).resolve().parents[1]
-    return [*places, checkout.parent / "shared" / "datasets", cache_dir("data")]
+    return [*places, BESIDE_CHECKOUT, cache_dir("data")]
 
 
 def locate(file: RawFile, options: DataOptions) -> Path:

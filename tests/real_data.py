@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from rdkit import RDConfig
 
+# Read once, before fixtures that take the variable away.
+_FOLDER = Path(os.environ.get("MOLMIS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
+
 
 def real_file(relative: str) -> Path:
     """Return a file of ``$MOLMIS_DATA`` or of ``../shared/datasets``; skip the test where it is absent."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "datasets"
-    path = Path(os.environ.get("MOLMIS_DATA") or beside) / relative
+    path = _FOLDER / relative
     if not path.is_file():
         pytest.skip(f"needs {relative} in MOLMIS_DATA or ../shared/datasets")
     return path

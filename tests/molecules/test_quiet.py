@@ -1,4 +1,5 @@
 import logging
+import subprocess
 import sys
 import warnings
 
@@ -32,3 +33,10 @@ def test_errors_pass_and_the_log_is_restored():
     with pytest.raises(ValueError, match="kept"), quiet():
         raise ValueError("kept")
     assert logging.root.manager.disable == before
+
+
+@pytest.mark.slow
+def test_the_first_import_of_deepchem_is_silent():
+    code = "from molecules.quiet import quiet\nwith quiet():\n    import deepchem\nprint(deepchem.__name__)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("deepchem\n", "")

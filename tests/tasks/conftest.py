@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 from pathlib import Path
 
@@ -67,8 +68,6 @@ class Listener:
         self.notes, self.stages = [], {}
 
     def stage(self, name, total):
-        import contextlib
-
         self.stages[name] = [total, 0]
 
         def advance(steps):

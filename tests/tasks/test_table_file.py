@@ -1,0 +1,177 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from molecules.errors import DataError, UnknownNameError
+from tasks.catalogue import load_records
+from tasks.table_file import table_task
+from tasks.task import DataOptions, Kind
+from tests.real_data import wehi_smiles
+
+NAN = np.nan
+
+
+def make(folder, text, name="mine.csv"):
+    path = folder / name
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    return path
+
+
+def labels_of(task):
+    return task.load(task, DataOptions()).labels
+
+
+def one(folder, *values, kind=None):
+    return table_task(
+        make(folder, "\n".join(["smiles,y", *(f"CCO,{value}" for value in values)])), "smiles", ["y"], kind
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "separator"),
+    [("a.csv", ","), ("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", "\t"), ("a.csv.gz", ","), ("a.tsv.gz", "\t")],
+)
+def test_separators_and_compression(tmp_path, name, separator):
+    text = "\r\n".join(
+        separator.join(row)
+        for row in [
+            ("id", "smiles", "y"),
+            ("1", "CCO", "0.5"),
+            ("2", "C", "7"),
+            ("3", "CC", ""),
+            ("4", "N", "-1e-3"),
+        ]
+    )
+    task = table_task(make(tmp_path, text + "\r\n\r\n", name), "smiles", ["y"])
+    raw = task.load(task, DataOptions())
+    assert raw.smiles == ["CCO", "C", "CC", "N"]
+    np.testing.assert_array_equal(raw.labels, [[0.5], [7], [NAN], [-0.001]])
+    assert task.name == "a"
+    assert raw.kind is task.kind is Kind.REGRESSION
+
+
+def test_quotes_byte_order_mark_and_blank_lines(tmp_path):
+    path = make(tmp_path, '\ufeffsmiles,"y, long name"\n"CCO",1.5\n\nC,2\nCC,3\n')
+    raw_task = table_task(path, "smiles", ["y, long name"])
+    assert raw_task.load(raw_task, DataOptions()).smiles == ["CCO", "", "C", "CC"]
+    np.testing.assert_array_equal(labels_of(raw_task)[:, 0], [1.5, NAN, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "mapping"),
+    [
+        (("0", "1", "", "1.0"), [0, 1, NAN, 1], ""),
+        (("TRUE", "false", "NA"), [1, 0, NAN], "'false' = 0, 'true' = 1"),
+        (("yes", "No", "nan"), [1, 0, NAN], "'no' = 0, 'yes' = 1"),
+        (("active", "inactive", "null"), [1, 0, NAN], "'inactive' = 0, 'active' = 1"),
+        (("2", "1", "2"), [1, 0, 1], "1 = 0, 2 = 1"),
+        (("-1", "1"), [0, 1], "-1 = 0, 1 = 1"),
+        (("toxic", "safe"), [1, 0], "'safe' = 0, 'toxic' = 1"),
+        (("active", "active"), [1, 1], "'inactive' = 0, 'active' = 1"),
+        (("1", "1"), [1, 1], ""),
+    ],
+)
+def test_two_values_are_classes_and_the_mapping_is_stated(tmp_path, values, expected, mapping):
+    task = one(tmp_path, *values)
+    assert task.kind is Kind.CLASSIFICATION
+    np.testing.assert_array_equal(labels_of(task)[:, 0], expected)
+    assert (f"y ({mapping})" in task.description) if mapping else ("y of mine.csv" in task.description)
+
+
+def test_more_numbers_are_regression_and_the_kind_can_be_forced(tmp_path):
+    assert one(tmp_path, "0", "1", "2").kind is Kind.REGRESSION
+    forced = one(tmp_path, "1", "2", kind="regression")
+    assert forced.kind is Kind.REGRESSION
+    np.testing.assert_array_equal(labels_of(forced)[:, 0], [1, 2])
+
+
+@pytest.mark.parametrize(("values", "count"), [(("5", ">10", "6", ">10"), 2), (("5", ">10"), 1)])
+def test_a_word_among_numbers_names_row_column_value_and_count(tmp_path, values, count):
+    with pytest.raises(
+        DataError, match=rf"mine.csv, row 2, column 'y': '>10' is not a number \({count} such rows\); "
+    ):
+        one(tmp_path, *values)
+
+
+def test_forced_kinds_that_do_not_fit(tmp_path):
+    with pytest.raises(DataError, match=r"row 1, column 'y': 'yes' is not a number"):
+        one(tmp_path, "yes", "no", kind=Kind.REGRESSION)
+    with pytest.raises(
+        DataError, match=r"'y' holds 3 different values \(1, 2, 3\) and classification needs two"
+    ):
+        one(tmp_path, "1", "2", "3", kind="classification")
+    with pytest.raises(DataError, match=r"'y' holds 3 different values \('a', 'b', 'c'\)"):
+        one(tmp_path, "a", "b", "c")
+    with pytest.raises(
+        DataError, match=r"kind 'ranking' is not known; it is one of classification, regression"
+    ):
+        one(tmp_path, "1", "2", kind="ranking")
+    with pytest.raises(DataError, match=r"'y' is empty in every row"):
+        one(tmp_path, "", "NA")
+
+
+def test_mixed_kinds_are_refused_with_advice(tmp_path):
+    path = make(tmp_path, "smiles,a,b\nC,0,1.5\nCC,1,2.5\nCCC,1,3.5\n")
+    with pytest.raises(DataError, match=r"differ in kind \(a: classification, b: regression\); give"):
+        table_task(path, "smiles", ["a", "b"])
+    assert labels_of(table_task(path, "smiles", ["a", "b"], "regression")).shape == (3, 2)
+
+
+def test_unknown_columns_name_the_file_and_the_nearest(tmp_path):
+    path = make(tmp_path, "SMILES,activity\nC,1\nCC,0\n")
+    with pytest.raises(
+        UnknownNameError, match=r"unknown column 'activty'; nearest: activity\. Looked in .*mine.csv"
+    ):
+        table_task(path, "SMILES", ["activty"])
+    with pytest.raises(UnknownNameError, match=r"unknown column 'smiles'; nearest: SMILES"):
+        table_task(path, "smiles", ["activity"])
+
+
+def test_the_column_of_smiles_is_guessed_when_there_is_one(tmp_path):
+    assert (
+        "SMILES in 'Drug'"
+        in table_task(make(tmp_path, "Drug_ID,Drug,Y\n1,C,1\n2,CC,0\n"), None, ["Y"]).description
+    )
+    with pytest.raises(DataError, match=r"several columns may hold SMILES \(SMILES, Drug\)"):
+        table_task(make(tmp_path, "SMILES,Drug,Y\nC,C,1\nC,C,0\n"), None, ["Y"])
+    with pytest.raises(DataError, match=r"no column is called like SMILES.*Columns: a, Y"):
+        table_task(make(tmp_path, "a,Y\nC,1\nC,0\n"), None, ["Y"])
+
+
+@pytest.mark.parametrize(
+    ("text", "targets", "message"),
+    [
+        ("smiles,y\n", ["y"], "has a header but no rows"),
+        ("smiles,y\nC,1\nCC\n", ["y"], r"row 2 has 1 entries, the header 2"),
+        ("smiles,y\nC,1,2\n", ["y"], r"row 1 has 3 entries, the header 2"),
+        ("smiles,y,y\nC,1,2\n", ["y"], "2 columns called 'y'"),
+        ("smiles,y\nC,1\n", [], "no label column was named"),
+        ("smiles,y\nC,1\n", ["y", "y"], "'y' is named more than once"),
+        ("smiles,y\nC,1\n", ["smiles"], "'smiles' is named more than once"),
+        ("<html></html>", ["y"], "is a web page"),
+        ("", ["y"], "is empty"),
+    ],
+)
+def test_what_is_no_table(tmp_path, text, targets, message):
+    with pytest.raises(DataError, match=message) as caught:
+        table_task(make(tmp_path, text), "smiles", targets)
+    assert "mine.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"absent.csv cannot be read \(No such file"):
+        table_task(tmp_path / "absent.csv", "smiles", ["y"])
+
+
+def test_the_whole_way_to_records(tmp_path):
+    rows = [f"{text};{row / 10}" for row, text in enumerate(wehi_smiles(150))]
+    path = make(tmp_path, "\n".join(["smiles;pIC50", *rows, ";3", "C1CC;4"]))
+    task = table_task(path, None, ["pIC50"])
+    records = load_records(task, DataOptions())
+    assert records.labels.shape == (150, 1)
+    assert (records.report.empty, records.report.unparseable) == (1, 1)
+    assert records.task == "mine"
+    assert records.origin == str(path)
