@@ -26,7 +26,7 @@ run: $(READY) ## the main job on molecules that come with RDKit; table and figur
 	$(BIN)/python -m benchmark.run --out out
 
 test: $(READY) ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY) ## style and imports
 	$(BIN)/ruff check .

@@ -133,9 +133,11 @@ def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
             xerr=_reach(row, "generalization_gap", "gap_low", "gap_high"),
             **style,
         )
-    left.axvspan(
-        0, UNIT * float(table["resolution"].iloc[0]), color="0.93", zorder=0, label="within resolution"
-    )
+    floor = UNIT * float(table["resolution"].iloc[0])
+    left.axvspan(0, floor, color="0.93", zorder=0, label="within resolution")
+    left.set_xscale("symlog", linthresh=floor, linscale=0.7)
+    left.set_xlim(left=-0.15 * floor)
+    left.xaxis.set_major_formatter("{x:g}")
     left.set_yticks(places, table["quantizer"])
     left.set_xlabel("indicator r × 10⁴  (right = more private)")
     right.axvline(0, color="0.8", lw=0.8, zorder=0)

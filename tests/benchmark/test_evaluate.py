@@ -1,0 +1,236 @@
+"""One block and one cell against a slow, plain evaluation: a loop over runs, snapshots and records."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn import metrics
+from torch import nn
+
+from benchmark import evaluate
+from benchmark.evaluate import CellData, evaluate_block, evaluate_cell
+from benchmark.plan import Cell, Protocol
+from models.encoders.base import Encoder
+from models.heads import HeadConfig, train_block
+from models.quantizers import QUANTIZERS
+from molecules.cleaning_report import CleaningReport
+from molecules.progress import SILENT, Progress
+from molecules.splits import member_halves
+from tasks.records import Records
+from tasks.task import Kind, Task
+
+CONFIG = HeadConfig(hidden=(7, 5), epochs=4, batch_size=8, learning_rate=1e-2)
+RUNS = 3
+
+
+def problem(kind: Kind, seed: int = 0) -> CellData:
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(size=(90, 6))
+    labels = inputs[:, :2] @ np.array([[1.0, 0.3], [-0.5, 1.0]]) + 0.5 * rng.normal(size=(90, 2)) + 4
+    if kind is Kind.CLASSIFICATION:
+        labels = (labels > 4).astype(float)
+    labels[rng.random(labels.shape) < 0.15] = np.nan
+    labels[np.isnan(labels).all(1), 0] = 1.0
+    x, y = (torch.from_numpy(a.astype(np.float32)) for a in (inputs, labels))
+    return CellData(kind, x[:60], y[:60], x[60:], y[60:], member_halves(60, RUNS, seed))
+
+
+def plain_loss(kind: Kind, output: np.ndarray, label: np.ndarray) -> float:
+    """Loss of one record, float64."""
+    known = ~np.isnan(label)
+    z, y = output[known], label[known]
+    if kind is Kind.CLASSIFICATION:
+        p = 1 / (1 + np.exp(-z))
+        return float(-(y * np.log(p) + (1 - y) * np.log(1 - p)).mean())
+    return float(((z - y) ** 2).mean())
+
+
+def model(weights: list[torch.Tensor], biases: list[torch.Tensor]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for place, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        linear = nn.Linear(weight.shape[1], weight.shape[0]).double()
+        linear.weight.data, linear.bias.data = weight.double(), bias.double()
+        layers += [linear] + ([nn.ReLU()] if place < len(weights) - 1 else [])
+    return nn.Sequential(*layers)
+
+
+def plain_block(bank, quantizer, data: CellData) -> pd.DataFrame:
+    rows = []
+    pool, test = data.pool.double(), data.test.double()
+    for run in range(RUNS):
+        centre, spread = bank.centre[run].numpy().astype(float), bank.spread[run].numpy().astype(float)
+        labels = (data.pool_labels.numpy() - centre) / spread
+        seen: dict[bytes, np.ndarray] = {}
+        for epoch in range(CONFIG.epochs):
+            parts = [quantizer.quantize(w[run, epoch]) for w in bank.snapshots.weights]
+            net = model([p.dequantize() for p in parts], [b[run, epoch] for b in bank.snapshots.biases])
+            with torch.no_grad():
+                output = net(pool).numpy()
+            losses = np.array([plain_loss(data.kind, output[i], labels[i]) for i in range(len(pool))])
+            code = b"".join(p.codes.numpy().tobytes() for p in parts)
+            seen.pop(code, None)
+            seen[code] = losses
+        members = data.members[run]
+        candidates = [losses[~members] for losses in seen.values()]
+        best = int(np.argmin([c.mean() for c in candidates]))
+        gaps = [c - candidates[best] for k, c in enumerate(candidates) if k != best]
+        with torch.no_grad():
+            predicted = net(test).numpy() * spread + centre  # the last epoch's
+        rows.append(
+            {
+                "rate": min(g.mean() ** 2 / (2 * g.var(ddof=1)) for g in gaps) if gaps else np.nan,
+                "candidates": len(candidates),
+                "records": (~members).sum(),
+                "loss_in": losses[members].mean(),
+                "loss_out": losses[~members].mean(),
+                **plain_metrics(data.kind, predicted, data.test_labels.numpy()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def plain_metrics(kind: Kind, predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for target in range(labels.shape[1]):
+        known = ~np.isnan(labels[:, target])
+        y, z = labels[known, target], predicted[known, target]
+        if kind is Kind.CLASSIFICATION:
+            scores = {"roc_auc": metrics.roc_auc_score(y, z), "mcc": metrics.matthews_corrcoef(y, z > 0)}
+        else:
+            scores = {"rmse": metrics.root_mean_squared_error(y, z), "r2": metrics.r2_score(y, z)}
+        for name, value in scores.items():
+            found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("record_block", [7, 2048])
+@pytest.mark.parametrize("name", ["float32", "uniform-3", "ternary-75", "sign"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_block_against_the_plain_evaluation(kind, name, record_block, monkeypatch):
+    monkeypatch.setattr(evaluate, "RECORD_BLOCK", record_block)
+    data = problem(kind)
+    bank = train_block(kind, data.pool, data.pool_labels, data.members, CONFIG, 0, 0)
+    found = evaluate_block(bank, QUANTIZERS[name], data)
+    expected = plain_block(bank, QUANTIZERS[name], data)
+    assert found["run"].tolist() == [0, 1, 2]
+    for column in expected:
+        np.testing.assert_allclose(found[column], expected[column], rtol=2e-3, atol=2e-6, err_msg=column)
+    np.testing.assert_allclose(found["rate_corrected"], found["rate"] - 1 / 60, atol=1e-12)
+    assert not found["constant"].any()
+    assert (found["reason"] == "").all()
+
+
+def test_a_quantizer_that_rounds_all_to_zero_is_constant_and_has_no_r():
+    data = problem(Kind.REGRESSION)
+    bank = train_block(data.kind, data.pool, data.pool_labels, data.members, CONFIG, 0, 0)
+    small = type(bank)(
+        type(bank.snapshots)(tuple(0.1 * w for w in bank.snapshots.weights), bank.snapshots.biases),
+        bank.centre,
+        bank.spread,
+        0,
+    )
+    found = evaluate_block(small, QUANTIZERS["uniform-2-unscaled"], data)
+    assert found["constant"].all()
+    assert found["rate"].isna().all()
+    assert set(found["reason"]) == {"one candidate only"}
+
+
+def test_losses_that_overflow_are_told_not_counted():
+    data = problem(Kind.REGRESSION)
+    bank = train_block(data.kind, data.pool, data.pool_labels, data.members, CONFIG, 0, 0)
+    huge = type(bank)(
+        type(bank.snapshots)(tuple(1e20 * w for w in bank.snapshots.weights), bank.snapshots.biases),
+        bank.centre,
+        bank.spread,
+        0,
+    )
+    found = evaluate_block(huge, QUANTIZERS["float32"], data)
+    assert set(found["reason"]) == {"losses not finite"}
+    assert found["rate"].isna().all()
+
+
+class Lengths(Encoder):
+    """A toy encoder: random vectors that depend on the SMILES alone."""
+
+    name = "lengths"
+    description = "toy"
+
+    def recipe(self) -> dict[str, object]:
+        return {"encoder": "lengths"}
+
+    def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
+        return np.stack([np.random.default_rng([*text.encode()]).normal(size=8) for text in smiles]).astype(
+            np.float32
+        )
+
+
+class Listener:
+    """Collects notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    stage = staticmethod(SILENT.stage)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def cell(runs: int, names: tuple[str, ...] = ("float32", "sign")) -> Cell:
+    smiles = ["C" * i + "O" for i in range(1, 101)]
+    labels = np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32)
+    report = CleaningReport(rows=100, kept=100)
+    records = Records("toy", Kind.REGRESSION, ("y",), smiles, labels, report, "nowhere", "0")
+    task = Task("toy", Kind.REGRESSION, ("y",), "toy", "none", "none", load=lambda task, options: None)  # type: ignore[arg-type,return-value]
+    head = HeadConfig(hidden=(6,), epochs=3)
+    return Cell(task, records, Lengths(), {n: QUANTIZERS[n] for n in names}, Protocol(runs, head=head))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(evaluate, "BLOCK_RUNS", 4)
+
+
+def test_cell_rows_and_sizes(small_blocks):
+    rows, sizes = evaluate_cell(cell(6))
+    assert rows["quantizer"].tolist() == ["float32"] * 6 + ["sign"] * 6
+    assert rows["run"].tolist() == [*range(6)] * 2
+    assert sizes == {"pool": 80, "members": 40, "test": 20, "dimensions": 8}
+
+
+def test_more_runs_begin_with_the_rows_of_fewer_and_reuse_them(small_blocks):
+    few, _ = evaluate_cell(cell(4))
+    listener = Listener()
+    many, _ = evaluate_cell(cell(8), progress=listener)
+    assert "bank: reused 4 of 8 trained runs" in listener.notes
+    pd.testing.assert_frame_equal(many[many["run"] < 4].reset_index(drop=True), few)
+
+
+def test_lost_and_damaged_files_are_made_again_with_the_same_rows(small_blocks, own_cache):
+    whole, _ = evaluate_cell(cell(8))
+    banks = sorted(own_cache.glob("bank/*/*.safetensors"))
+    tables = sorted(own_cache.glob("bank/*/*/*.parquet"))
+    assert (len(banks), len(tables)) == (2, 4)
+    banks[0].unlink()
+    banks[1].write_bytes(banks[1].read_bytes()[:100])
+    tables[0].unlink()
+    tables[1].write_bytes(b"PAR1 no more")
+    listener = Listener()
+    again, _ = evaluate_cell(cell(8), progress=listener)
+    pd.testing.assert_frame_equal(again, whole)
+    assert sum("damaged" in note for note in listener.notes) == 2
+
+
+def test_key_depends_on_what_the_figures_depend_on():
+    base = cell(4)
+    assert cell(4).key == base.key
+    assert cell(4, ("float32", "uniform-3")).key != base.key
+    assert cell(4, ("float32", "uniform-3")).bank_key == base.bank_key
+    assert cell(8).bank_key == base.bank_key
+    assert cell(8).key != base.key
+    for change in ({"seed": 1}, {"test_share": 0.3}, {"split": "scaffold"}, {"head": HeadConfig(epochs=4)}):
+        other = Cell(base.task, base.records, base.encoder, base.quantizers, Protocol(4, **change))
+        assert other.bank_key != base.bank_key

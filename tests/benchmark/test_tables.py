@@ -1,0 +1,166 @@
+"""The table of a cell, worked out by hand.
+
+Three quantizers, four runs, 1/(2 m) = 1e-3 (m = 500); RMSE, so smaller is better:
+
+    quantizer   rate_corrected (mean)          rmse (mean)         gap = out - in (mean)
+    float32     0, 0, 0, 0          (0)        1, 1, 1, 1   (1)    0.4 each
+    good        2e-3 .. 8e-3        (5e-3)     1.25 each           0.2 each
+    coarse      2e-2 .. 8e-2        (5e-2)     2, 2, 2, 2   (2)    0.1 each
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark.privacy.indicator import Aggregate
+from benchmark.results import CellResult
+from benchmark.tables import STABLE_COLUMNS, agreement, pareto_front, recommend, summarise
+
+STEPS = np.array([2.0, 4.0, 6.0, 8.0])
+
+
+def rows(name: str, corrected: np.ndarray, rmse: float, gap: float, **changes: object) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "quantizer": name,
+            "run": range(4),
+            "rate": corrected + 1e-3,
+            "rate_corrected": corrected,
+            "candidates": 5,
+            "reference": 3,
+            "records": 500,
+            "reason": "",
+            "loss_in": 1.0,
+            "loss_out": 1.0 + gap,
+            "rmse": rmse,
+            "mae": 0.8 * rmse,
+            "r2": 1 - rmse**2 / 5,
+            "spearman": 0.5,
+            "constant": False,
+            "bits": 4.0,
+            "entropy_bits": 3.5,
+            "packed_bytes": 1000.0,
+            "zeros": 0.1,
+            "coverage": 0.99,
+        }
+    )
+    return frame.assign(**changes)
+
+
+def result(*frames: pd.DataFrame) -> CellResult:
+    facts = {"task": "t", "encoder": "e", "kind": "regression", "metric": "rmse", "seed": 0, "key": "k"}
+    return CellResult(pd.concat(frames, ignore_index=True), facts)
+
+
+FLOAT = rows("float32", np.zeros(4), 1.0, 0.4)
+GOOD = rows("good", 1e-3 * STEPS, 1.25, 0.2)
+COARSE = rows("coarse", 1e-2 * STEPS, 2.0, 0.1)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return summarise(result(FLOAT, GOOD, COARSE))
+
+
+def test_by_hand(table):
+    assert tuple(table.columns[: len(STABLE_COLUMNS)]) == STABLE_COLUMNS
+    assert table["quantizer"].tolist() == ["float32", "good", "coarse"]
+    np.testing.assert_allclose(table["r"], [0, 5e-3, 5e-2])
+    np.testing.assert_allclose(table["r_uncorrected"], [1e-3, 6e-3, 5.1e-2])
+    np.testing.assert_allclose(table["resolution"], 1e-3)
+    assert table["below_resolution"].tolist() == [True, False, False]
+    assert table["privacy_rank"].tolist() == [3, 2, 1]
+    np.testing.assert_array_equal(table["rank_stability"], 1.0)
+    np.testing.assert_allclose(table["performance"], [1, 1.25, 2])
+    np.testing.assert_allclose(table["relative_performance"], [1, 0.8, 0.5])
+    assert table["relative_performance"][0] == 1.0
+    np.testing.assert_allclose(table["generalization_gap"], [0.4, 0.2, 0.1])
+    assert table["gap_rank"].tolist() == [3, 2, 1]
+    assert table["pareto"].tolist() == [True, True, True]
+    assert (table["flags"] == "").all()
+    assert (table["packed_bytes"] == 1000).all()
+
+
+def test_intervals_hold_the_figure_and_the_extremes_bound_them(table):
+    assert table["r_low"][1] >= 2e-3
+    assert table["r_high"][1] <= 8e-3
+    assert table["r_low"][1] < table["r"][1] < table["r_high"][1]
+    assert (table["relative_low"] <= table["relative_performance"]).all()
+
+
+def test_greater_is_better_gives_the_plain_ratio():
+    frames = [f.rename(columns={"rmse": "roc_auc", "mae": "pr_auc", "r2": "mcc"}) for f in (FLOAT, GOOD)]
+    frames[0]["roc_auc"], frames[1]["roc_auc"] = 0.8, 0.72
+    made = result(*frames)
+    made.facts.update(kind="classification", metric="roc_auc")
+    np.testing.assert_allclose(summarise(made)["relative_performance"], [1, 0.9])
+
+
+def test_aggregate_changes_r():
+    skewed = rows("good", np.array([0.0, 0.0, 0.0, 8e-3]), 1.25, 0.2)
+    assert summarise(result(FLOAT, skewed))["r"][1] == pytest.approx(2e-3)
+    assert summarise(result(FLOAT, skewed), Aggregate.MEDIAN)["r"][1] == 0
+
+
+def test_what_must_be_known_is_flagged_and_kept_off_the_front():
+    unknown = rows("none", np.full(4, np.nan), 1.1, 0.1, rate=np.nan, reason="one candidate only")
+    constant = rows("flat", 1e-1 * STEPS, 1.1, 0.0, constant=True)
+    useless = rows("useless", 1e-1 * STEPS, 1.2, 0.0, r2=-0.1)
+    table = summarise(result(FLOAT, GOOD, unknown, constant, useless)).set_index("quantizer")
+    assert table.loc["none", "flags"] == "r unknown in 4 of 4 runs (one candidate only)"
+    assert "constant predictions in 4 of 4 runs" in table.loc["flat", "flags"]
+    assert table.loc["useless", "flags"].startswith("no skill (r2")
+    assert table["pareto"].to_dict() == {
+        "float32": True, "good": True, "none": False, "flat": False, "useless": False
+    }  # fmt: skip
+    assert np.isnan(table.loc["none", "r"])
+    assert pd.isna(table.loc["none", "privacy_rank"])
+    found = recommend(table.reset_index(), 0.5)
+    assert found is not None
+    assert found.quantizer == "good"
+
+
+def test_recommendation_follows_the_allowed_loss(table):
+    chosen = [recommend(table, drop) for drop in (0.0, 0.19, 0.2, 0.5)]
+    assert [c.quantizer for c in chosen if c] == ["float32", "float32", "good", "coarse"]
+    by_gap = recommend(table, 0.3, "generalization_gap")
+    assert by_gap is not None
+    assert by_gap.quantizer == "good"
+
+
+def test_recommendation_among_figures_clipped_to_zero_goes_by_rank():
+    less = rows("less", np.full(4, -5e-4), 1.0, 0.4)
+    more = rows("more", np.full(4, -1e-4), 1.0, 0.3)
+    reference = rows("float32", np.full(4, -9e-4), 1.0, 0.4)
+    chosen = recommend(summarise(result(reference, less, more)), 0.02)
+    assert chosen is not None
+    assert chosen.quantizer == "more"
+
+
+def test_agreement_of_orders():
+    assert agreement(result(FLOAT, GOOD, COARSE)).spearman == pytest.approx(1)
+    against = rows("coarse", 1e-2 * STEPS, 2.0, 0.9)
+    assert agreement(result(FLOAT, GOOD, against)).spearman == pytest.approx(-0.5)
+    assert np.isnan(agreement(result(FLOAT, GOOD)).spearman)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), min_size=1, max_size=8))
+def test_pareto_front_by_brute_force(points):
+    table = pd.DataFrame(
+        {
+            "r": [float(p[0]) for p in points],
+            "relative_performance": [float(p[1]) for p in points],
+            "constant_share": [float(p[2]) for p in points],
+            "no_skill": False,
+        }
+    )
+    expected = []
+    for r, performance, flat in points:
+        beaten = any(
+            not f and q[0] >= r and q[1] >= performance and (q[0] > r or q[1] > performance)
+            for *q, f in points
+        )
+        expected.append(not flat and not beaten)
+    assert pareto_front(table).tolist() == expected

@@ -1,0 +1,81 @@
+"""Candidates and sizes of quantized heads against plain computations."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from models.heads import Heads
+from models.quantized_heads import quantize_heads
+from models.quantizers import QUANTIZERS
+from models.quantizers.packing import pack
+from models.quantizers.zoo import PAPER
+
+
+def snapshots(runs: int = 2, epochs: int = 5) -> Heads:
+    rng = torch.Generator().manual_seed(0)
+    shapes = ((6, 9), (4, 6), (1, 4))
+    weights = tuple(torch.randn(runs, epochs, *shape, generator=rng) for shape in shapes)
+    return Heads(weights, tuple(torch.randn(runs, epochs, shape[0], generator=rng) for shape in shapes))
+
+
+def with_repeats() -> Heads:
+    """Run 0: epochs 1 and 3 equal; epoch 4 is epoch 0 times 2 in every layer, so its codes are the same."""
+    heads = snapshots()
+    for weight in heads.weights:
+        weight[0, 3] = weight[0, 1]
+        weight[0, 4] = 2 * weight[0, 0]
+    return heads
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("sign", [2, 3, 4]), ("uniform-4", [2, 3, 4]), ("float32", [0, 2, 3, 4])]
+)
+def test_equal_codes_are_one_candidate_and_the_latest_stands_for_it(name, expected):
+    quantized = quantize_heads(with_repeats(), QUANTIZERS[name])
+    assert quantized.distinct_epochs(0) == expected
+    assert quantized.distinct_epochs(1) == [0, 1, 2, 3, 4]
+
+
+def test_one_differing_code_in_one_layer_makes_a_candidate():
+    heads = with_repeats()
+    heads.weights[1][0, 3, 0, 0] *= -1
+    assert quantize_heads(heads, QUANTIZERS["sign"]).distinct_epochs(0) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_sizes_of_the_published_head(name):
+    heads = snapshots()
+    quantized = quantize_heads(heads, QUANTIZERS[name])
+    sizes = quantized.sizes()
+    weights, biases = 6 * 9 + 4 * 6 + 4, 6 + 4 + 1
+    for run in range(2):
+        zero, entropy, size = 0, 0.0, 4 * biases
+        for layer in quantized.layers:
+            codes, count = layer.codes[run, -1], layer.codes[run, -1].numel()
+            zero += int((quantized_layer_values(layer, run) == 0).sum())
+            if layer.levels is None:
+                entropy += 32 * count
+                size += 4 * count
+            else:
+                entropy += count * stats.entropy(np.bincount(codes.flatten().numpy()), base=2) + 32
+                size += len(pack(codes, len(layer.levels))) + 4
+        assert sizes["zeros"][run] == pytest.approx(zero / weights)
+        assert sizes["entropy_bits"][run] == pytest.approx(entropy / weights)
+        assert sizes["packed_bytes"][run] == size
+        assert sizes["coverage"][run] == (
+            0 if name == "float32" else pytest.approx(weights / (weights + biases))
+        )
+        assert sizes["bits"][run] == QUANTIZERS[name].bits
+
+
+def quantized_layer_values(layer, run: int) -> torch.Tensor:
+    return layer.dequantize()[run, -1]
+
+
+def test_biases_and_shapes_are_kept():
+    heads = snapshots()
+    quantized = quantize_heads(heads, QUANTIZERS["ternary-75"])
+    assert all(torch.equal(a, b) for a, b in zip(quantized.heads.biases, heads.biases, strict=True))
+    assert [w.shape for w in quantized.heads.weights] == [w.shape for w in heads.weights]
+    assert quantize_heads(heads, QUANTIZERS["float32"]).heads.weights[0].equal(heads.weights[0])

@@ -1,0 +1,309 @@
+"""The real command line, in processes of its own, on molecules that come with RDKit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.tables import STABLE_COLUMNS
+from models.quantizers.zoo import PAPER, zoo_names
+
+ROOT = Path(__file__).resolve().parents[1]
+JOB = ["--task", "chembl2321810", "--encoder", "ecfp"]
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+def environment(cache: Path) -> dict[str, str]:
+    return {**os.environ, "MOLMIS_CACHE": str(cache), "COLUMNS": "200"}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "benchmark.run", *map(str, arguments)]
+
+
+def run(cache: Path, *arguments: object, module: str = "benchmark.run") -> Done:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(cache),
+        timeout=300,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """One finished run, shared: the folder with cache, results and out, and what was printed."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run(folder / "cache", *JOB, "--runs", 4, "--results", folder / "results", "--out", folder / "out")
+    return folder, done
+
+
+def test_the_main_job_end_to_end(finished):
+    folder, done = finished
+    assert done.code == 0, done.err
+    table = pd.read_csv(folder / "out" / "table.csv")
+    assert tuple(table.columns[: len(STABLE_COLUMNS)]) == STABLE_COLUMNS
+    assert tuple(table["quantizer"]) == PAPER
+    reference = table.set_index("quantizer").loc["float32"]
+    assert reference["relative_performance"] == 1.0
+    assert reference["bits"] == 32
+    assert reference["coverage"] == 0
+    assert reference["performance"] < 0.8  # RMSE in pIC50 units; a constant prediction has 1.07
+    for value in ("r", "performance", "relative", "gap"):
+        name = {"relative": "relative_performance", "gap": "generalization_gap"}.get(value, value)
+        assert np.isfinite(table[name]).all()
+        assert (table[f"{value}_low"] <= table[name] + 1e-12).all()
+        assert (table[name] <= table[f"{value}_high"] + 1e-12).all()
+    assert table["privacy_rank"].sort_values().tolist() == list(range(1, 13))
+    sparse = table[table["quantizer"].str.startswith("ternary")]
+    np.testing.assert_allclose(sparse["zeros"], [0.33, 0.5, 0.75, 0.9], atol=2e-3)
+    assert table["packed_bytes"].is_monotonic_decreasing  # from 32 bits to 1, ternary rows alike
+    assert (table["packed_bytes"] < reference["packed_bytes"]).sum() == 11
+
+
+def test_what_is_printed_and_written(finished):
+    folder, done = finished
+    for name in PAPER:
+        assert name in done.out
+    assert "Recommended" in done.out
+    assert "Resolution" in done.out
+    assert "1,017 records" in done.err
+    text = (folder / "out" / "table.md").read_text()
+    assert text.count("\n| ") == 13
+    for name in ("privacy_performance", "privacy_by_quantizer"):
+        picture = matplotlib.image.imread(folder / "out" / "figures" / f"{name}.png")
+        assert len(np.unique(picture.reshape(-1, picture.shape[-1]), axis=0)) > 50
+        svg = (folder / "out" / "figures" / f"{name}.svg").read_text()
+        assert all(quantizer in svg for quantizer in PAPER)
+    assert len(list((folder / "results").glob("*.parquet"))) == 1
+
+
+def test_a_second_call_reuses_the_result(finished):
+    folder, _ = finished
+    again = run(
+        folder / "cache", *JOB, "--runs", 4, "--results", folder / "results", "--out", folder / "again"
+    )
+    assert again.code == 0
+    assert "results: reused" in again.err
+    assert "training heads" not in again.err
+    assert (folder / "again" / "table.csv").read_bytes() == (folder / "out" / "table.csv").read_bytes()
+
+
+def test_seed_decides_the_table(finished, tmp_path):
+    folder, _ = finished
+    for seed, equal in ((0, True), (1, False)):
+        out = tmp_path / str(seed)
+        done = run(tmp_path / "cache", *JOB, "--runs", 4, "--seed", seed, "--results", out, "--out", out)
+        assert done.code == 0, done.err
+        assert ((out / "table.csv").read_bytes() == (folder / "out" / "table.csv").read_bytes()) is equal
+
+
+def test_a_further_quantizer_reuses_the_bank(finished):
+    folder, _ = finished
+    more = [
+        "--quantizers",
+        "sign,ternary:sparsity=0.6",
+        "--results",
+        folder / "more",
+        "--out",
+        folder / "more",
+    ]
+    done = run(folder / "cache", *JOB, "--runs", 4, *more)
+    assert done.code == 0, done.err
+    assert "bank: reused 4 of 4 trained runs" in done.err
+    assert "evaluation: reused 2 of 3" in done.err
+    table = pd.read_csv(folder / "more" / "table.csv")
+    assert table["quantizer"].tolist() == ["float32", "sign", "ternary:sparsity=0.6"]
+    assert table["zeros"][2] == pytest.approx(0.6, abs=2e-3)
+
+
+def test_classification_and_all_quantizers(tmp_path):
+    arguments = ["--task", "chembl2321810-active", "--encoder", "ecfp", "--runs", 3, "--quantizers", "all"]
+    done = run(tmp_path, *arguments, "--results", tmp_path / "results", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("quantizer")
+    assert len(table) == 23
+    assert set(table["metric"]) == {"roc_auc"}
+    assert table.loc["float32", "performance"] > 0.85
+    assert table.loc["uniform-2-unscaled", "constant_share"] == 1  # all weights rounded to 0
+    assert not table.loc["uniform-2-unscaled", "pareto"]
+
+
+def test_own_file(tmp_path):
+    rows = [
+        f"{'C' * i}{tail};{i + 0.5 * len(tail)}"
+        for i in range(1, 31)
+        for tail in ("O", "N", "S", "C(=O)O", "Cl", "c1ccccc1")
+    ]
+    file = tmp_path / "assay.csv"
+    file.write_text("structure;logP\n" + "\n".join(rows) + "\nnot a molecule;1.0\n")
+    columns = ["--smiles", "structure", "--target", "logP"]
+    folders = ["--results", tmp_path / "r", "--out", tmp_path / "o"]
+    done = run(tmp_path, "--task", file, *columns, "--encoder", "ecfp", "--runs", 2, *folders)
+    assert done.code == 0, done.err
+    assert "1 unparseable" in done.err
+    table = pd.read_csv(tmp_path / "o" / "table.csv")
+    assert set(table["metric"]) == {"rmse"}
+    assert set(table["task"]) == {"assay"}
+
+
+def after_first_bank_block(cache: Path) -> bool:
+    return any(cache.glob("bank/*/*.safetensors"))
+
+
+def after_some_evaluations(cache: Path) -> bool:
+    return len(list(cache.glob("bank/*/*/*.parquet"))) >= 4
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    done = run(folder, *JOB, "--runs", 20, "--results", folder / "results", "--out", folder / "out")
+    assert done.code == 0, done.err
+    return (folder / "out" / "table.csv").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [after_first_bank_block, after_some_evaluations])
+def test_killed_and_run_again_gives_the_same_table(moment: Callable[[Path], bool], tmp_path, uninterrupted):
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    arguments = [*JOB, "--runs", 20, "--results", tmp_path / "results", "--out", out]
+    started = subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(cache),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not moment(cache) and started.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    assert moment(cache), "the run ended before the moment to kill it"
+    assert not (out / "table.csv").exists(), "the run was too fast to be killed"
+    again = run(cache, *arguments)
+    assert again.code == 0, again.err
+    assert "bank: reused 16 of 20" in again.err or "bank: reused 20 of 20" in again.err
+    assert (out / "table.csv").read_bytes() == uninterrupted
+
+
+def told(done: Done) -> str:
+    """The one line of an error, after checking that it is one line, and no traceback."""
+    assert done.code == 2, done.err
+    assert "Traceback" not in done.err + done.out
+    lines = [line for line in done.err.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, done.err
+    assert done.err.splitlines()[-1] == lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task", "tox12"], ["tox12", "tox21"]),
+        (["--encoder", "gim"], ["gim", "gin"]),
+        (["--quantizers", "sgn"], ["sgn", "sign"]),
+        (["--quantizers", "ternary:sparsity=2"], ["sparsity", "[0, 1)"]),
+        (["--quantizers", "uniform:bit=3"], ["bit", "bits"]),
+        (["--quantizers", "uniform:bits=many"], ["bits"]),
+        (["--split", "scafold"], ["scaffold"]),
+        (["--preset", "fast"], ["quick", "standard", "paper"]),
+        (["--taks", "tox21"], ["--task"]),
+        (["--runs", "1"], ["--runs"]),
+        (["--max-drop", "3"], ["--max-drop"]),
+        (["--device", "cuda"], ["cuda", "--device cpu"]),
+        (["--smiles", "x"], ["--task path"]),
+        (["--task", "absent.csv", "--target", "y"], ["absent.csv"]),
+        (["--out", "/proc/nowhere"], ["--out", "/proc/nowhere"]),
+        (["--results", "/proc/nowhere"], ["--results", "/proc/nowhere"]),
+    ],
+    ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
+)
+def test_bad_arguments(arguments, words, tmp_path):
+    import torch
+
+    if "cuda" in arguments and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    line = told(run(tmp_path, *arguments))
+    assert all(word in line for word in words), line
+
+
+MOLECULES = ["C" * i + tail for i in range(1, 40) for tail in ("O", "N", "S", "Cl")]
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "words"),
+    [
+        ("<!DOCTYPE html><html>404</html>", "y", ["HTML"]),
+        ("", "y", ["empty"]),
+        ("smiles,y\nCCO,1.5\nCCN,2.5\nCCC,0.5\n", "y", ["3 records", "100"]),
+        ("smiles,y\n" + "\n".join(f"{s},{i}" for i, s in enumerate(MOLECULES)), "Y2", ["Y2", "y"]),
+        ("smiles,y\n" + "\n".join(f"{s},1" for s in MOLECULES), "y", ["class"]),
+        (
+            "smiles,y\n" + "\n".join(f"{s},{i or '>10'}" for i, s in enumerate(MOLECULES)),
+            "y",
+            ["row 1", ">10"],
+        ),
+    ],
+    ids=["web page", "empty", "few records", "unknown column", "one class", "no number"],
+)
+def test_bad_files(text, target, words, tmp_path):
+    file = tmp_path / "assay.csv"
+    file.write_text(text)
+    line = told(run(tmp_path, "--task", file, "--target", target, "--encoder", "ecfp"))
+    assert all(word in line for word in words), line
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    done = run(tmp_path, "--task", "tox12", "--debug")
+    assert done.code == 2
+    assert "Traceback" in done.err
+
+
+def test_help_and_lists(tmp_path):
+    from models.encoders.base import ENCODERS
+    from tasks.catalogue import TASKS
+
+    shown = run(tmp_path, "--help")
+    assert shown.code == 0
+    assert all(
+        option in shown.out for option in ("--task", "--encoder", "--quantizers", "--preset", "--max-drop")
+    )
+    for what, names in (("tasks", TASKS), ("encoders", ENCODERS), ("quantizers", zoo_names("all"))):
+        listed = run(tmp_path, "--list", what)
+        assert listed.code == 0
+        assert all(name in listed.out for name in names)
+
+
+def test_export_holds_what_the_table_holds(finished):
+    folder, _ = finished
+    done = run(folder / "cache", "--results", folder / "results", module="leaderboard.export")
+    assert done.code == 0, done.err
+    (folder / "board.csv").write_text(done.out)
+    board, table = pd.read_csv(folder / "board.csv"), pd.read_csv(folder / "out" / "table.csv")
+    pd.testing.assert_frame_equal(board[table.columns], table)
+
+
+def test_export_of_nothing(tmp_path):
+    assert "no results folder" in told(
+        run(tmp_path, "--results", tmp_path / "none", module="leaderboard.export")
+    )

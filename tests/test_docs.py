@@ -1,0 +1,42 @@
+"""The pages say what the code does: every column is documented, every command in the README exists."""
+
+import re
+from pathlib import Path
+
+from benchmark.metrics import METRICS
+from benchmark.tables import STABLE_COLUMNS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def documented() -> set[str]:
+    rows = (
+        line.split("|")[1]
+        for line in (ROOT / "docs/columns.md").read_text().splitlines()
+        if line.startswith("| `")
+    )
+    return {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_stable_columns_are_documented_first_and_in_order():
+    text = (ROOT / "docs/columns.md").read_text()
+    places = [text.index(f"`{name}`", text.index("| column |")) for name in STABLE_COLUMNS]
+    assert places == sorted(places)
+
+
+def test_columns_of_the_table_are_documented():
+    source = (ROOT / "benchmark/tables.py").read_text()
+    made = set(re.findall(r'^        "(\w+)":', source, re.MULTILINE)) | set(STABLE_COLUMNS)
+    made |= {name for metrics in METRICS.values() for name in metrics}
+    assert made - documented() == set()
+
+
+def test_make_targets_of_the_readme_exist():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text()))
+    assert {"run", "test", "bench"} <= named
+    assert named <= targets
+
+
+def test_changelog_has_the_block_for_what_is_new():
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
