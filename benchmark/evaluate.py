@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.metrics import METRICS
-from benchmark.plan import Cell
+from benchmark.plan import Cell, describe
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
 from models.bank_file import load_bank, save_bank
@@ -115,7 +115,9 @@ def _train_missing(cell: Cell, data: CellData, folder: Path, blocks: list[range]
     """Train the blocks of runs that are not on disk yet."""
     paths = [folder / f"{_block_name(runs)}.safetensors" for runs in blocks]
     missing = [
-        (runs, path) for runs, path in zip(blocks, paths, strict=True) if load_bank(path, progress) is None
+        (runs, path)
+        for runs, path in zip(blocks, paths, strict=True)
+        if _load_block(path, runs, progress) is None
     ]
     reused = cell.protocol.runs - sum(len(runs) for runs, _ in missing)
     if reused:
@@ -138,13 +140,26 @@ def _train_missing(cell: Cell, data: CellData, folder: Path, blocks: list[range]
             save_bank(path, bank)
 
 
+def _load_block(path: Path, runs: range, progress: Progress) -> Bank | None:
+    """Return a block of runs from disk; None where it is absent, damaged, or of other runs."""
+    bank = load_bank(path, progress)
+    if bank is None or (bank.first_run == runs.start and len(bank.centre) == len(runs)):
+        return bank
+    progress.note(f"bank: {path} holds other runs; training these again")
+    return None
+
+
 def _evaluate_missing(
     cell: Cell, data: CellData, folder: Path, blocks: list[range], progress: Progress
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of every block and quantizer, computing those that are not on disk yet."""
     wanted = [(runs, name, folder / _block_name(runs) / f"{cell.quantizer_key(name)}.parquet")
               for runs in blocks for name in cell.quantizers]  # fmt: skip
-    found = {path: rows for _, _, path in wanted if (rows := _read_rows(path, progress)) is not None}
+    found = {
+        path: rows
+        for runs, name, path in wanted
+        if (rows := _read_rows(path, describe(cell.quantizers[name]), runs, progress)) is not None
+    }
     if found:
         progress.note(f"evaluation: reused {len(found)} of {len(wanted)} blocks of quantizer x runs")
     bank: Bank | None = None
@@ -152,10 +167,11 @@ def _evaluate_missing(
         for runs, name, path in wanted:
             if path not in found:
                 if bank is None or bank.first_run != runs.start:
-                    bank = load_bank(folder / f"{_block_name(runs)}.safetensors", progress)
+                    bank = _load_block(folder / f"{_block_name(runs)}.safetensors", runs, progress)
                 if bank is None:
                     raise RuntimeError(f"the bank of {_block_name(runs)} vanished from {folder}")
                 rows = evaluate_block(bank, cell.quantizers[name], data)
+                rows["configuration"] = describe(cell.quantizers[name])
                 with atomic_write(path) as temporary:
                     rows.to_parquet(temporary)
                 found[path] = rows
@@ -163,14 +179,20 @@ def _evaluate_missing(
             yield found[path].assign(quantizer=name)
 
 
-def _read_rows(path: Path, progress: Progress) -> pd.DataFrame | None:
+def _read_rows(path: Path, configuration: str, runs: range, progress: Progress) -> pd.DataFrame | None:
+    """Return the rows of one quantizer over one block; None where absent, damaged, or of something else."""
     if not path.exists():
         return None
     try:
-        return pd.read_parquet(path)
+        rows = pd.read_parquet(path)
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors or OSErrors
         progress.note(f"evaluation: {path} is damaged ({error}); doing it again")
         return None
+    told = rows.get("configuration", pd.Series(dtype=str)).to_list()
+    if told == [configuration] * len(runs) and rows["run"].to_list() == list(runs):
+        return rows
+    progress.note(f"evaluation: {path} holds another quantizer or other runs; doing it again")
+    return None
 
 
 def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:

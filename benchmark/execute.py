@@ -76,13 +76,17 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     writable(cache_dir("bank"), "MOLMIS_CACHE")
     records = load_records(task, options)
     progress.note(records.report.summary())
+    if task.known_defects:
+        progress.note(f"known of this task: {task.known_defects}")
     protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)
     cell = Cell(task, records, build(), zoo, protocol)
     path = cell_path(settings.results, task.name, settings.encoder, protocol.runs, protocol.seed, cell.key)
     stored = read_if_whole(path, progress)
-    if stored is not None:
+    if stored is not None and stored.facts.get("key") == cell.key:
         progress.note(f"results: reused {path}")
         return stored
+    if stored is not None:
+        progress.note(f"results: {path} holds another cell; measuring this one again")
     rows, sizes = evaluate_cell(cell, device, progress)
     result = CellResult(rows, _facts(cell, sizes, device))
     write_cell(path, result)

@@ -7,12 +7,11 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from tasks.catalogue import Records
-
 from models.encoders.base import Encoder
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from molecules.cache import content_key
+from tasks.catalogue import Records
 from tasks.task import Task
 
 #: Raised when a change to training moves the trained weights.
@@ -76,6 +75,7 @@ class Cell:
         p = self.protocol
         return content_key(
             {"version": BANK_VERSION, "task": self.task.name, "task version": self.task.version},
+            {"kind": self.records.kind, "targets": self.records.targets},
             list(self.records.smiles),
             self.records.labels.tobytes(),
             self.encoder.recipe(),

@@ -1,6 +1,7 @@
 """One block and one cell against a slow, plain evaluation: a loop over runs, snapshots and records."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -224,6 +225,21 @@ def test_lost_and_damaged_files_are_made_again_with_the_same_rows(small_blocks, 
     assert sum("damaged" in note for note in listener.notes) == 2
 
 
+def test_swapped_files_are_noticed(small_blocks, own_cache):
+    whole, _ = evaluate_cell(cell(8))
+    for one, two in (
+        sorted(own_cache.glob("bank/*/*.safetensors")),
+        sorted(own_cache.glob("bank/*/*/*.parquet"))[:2],
+    ):
+        first, second = one.read_bytes(), two.read_bytes()
+        one.write_bytes(second)
+        two.write_bytes(first)
+    listener = Listener()
+    again, _ = evaluate_cell(cell(8), progress=listener)
+    pd.testing.assert_frame_equal(again, whole)
+    assert sum("other runs" in note for note in listener.notes) == 4
+
+
 def test_key_depends_on_what_the_figures_depend_on():
     base = cell(4)
     assert cell(4).key == base.key
@@ -231,6 +247,8 @@ def test_key_depends_on_what_the_figures_depend_on():
     assert cell(4, ("float32", "uniform-3")).bank_key == base.bank_key
     assert cell(8).bank_key == base.bank_key
     assert cell(8).key != base.key
+    labels_as_classes = replace(base.records, kind=Kind.CLASSIFICATION)
+    assert replace(base, records=labels_as_classes).bank_key != base.bank_key
     for change in ({"seed": 1}, {"test_share": 0.3}, {"split": "scaffold"}, {"head": HeadConfig(epochs=4)}):
         other = Cell(base.task, base.records, base.encoder, base.quantizers, Protocol(4, **change))
         assert other.bank_key != base.bank_key
