@@ -162,22 +162,27 @@ class Report:
         return [f"Flag {row['quantizer']}: {row['flags']}." for _, row in flagged.iterrows()]
 
     def _recommendation(self) -> list[str]:
+        """Say in one line which quantizer to take; by the gap where r does not tell those that fit apart."""
         by_r, by_gap = (recommend(self.table, self.max_drop, by) for by in ("r", "generalization_gap"))
         within = f"within a loss of {self.max_drop:.1%} of {self.metric_label[:-2]}"
         if by_r is None or by_gap is None:
             return [f"No recommendation: no quantizer {within} has a known r."]
-        chosen = self.table.set_index("quantizer").loc[by_r.quantizer]
-        relative = _interval(chosen, "relative_performance", "relative_low", "relative_high")
-        doubt = ", but r is within its resolution" if chosen["below_resolution"] else ""
         if by_r.quantizer == by_gap.quantizer == REFERENCE:
             return [f"Recommended {within}: none but float32; a larger --max-drop lets more in."]
-        text = (
-            f"Recommended {within}: {by_r.quantizer} (largest r, rank {chosen['privacy_rank']}{doubt}; "
-            f"relative performance {relative}). "
+        rows = self.table.set_index("quantizer")
+        if rows.loc[by_r.quantizer, "below_resolution"]:
+            why = "smallest gap; r does not tell those within the loss apart"
+            return [f"Recommended {within}: {self._choice(rows.loc[by_gap.quantizer], why)}."]
+        place = f"largest r, rank {rows.loc[by_r.quantizer, 'privacy_rank']}"
+        other = (
+            "The gap agrees." if by_gap == by_r else f"By the smallest gap it would be {by_gap.quantizer}."
         )
-        if by_gap.quantizer == by_r.quantizer:
-            return [text + "The gap agrees."]
-        return [text + f"By the smallest gap it would be {by_gap.quantizer}."]
+        return [f"Recommended {within}: {self._choice(rows.loc[by_r.quantizer], place)}. {other}"]
+
+    @staticmethod
+    def _choice(row: pd.Series, why: str) -> str:
+        relative = _interval(row, "relative_performance", "relative_low", "relative_high")
+        return f"{row.name} ({why}; relative performance {relative})"
 
     def render(self, console: Console) -> None:
         """Print the table and its notes, leaving out columns of a narrow terminal, least needed first."""

@@ -40,6 +40,25 @@ def test_notes_say_what_must_be_known():
     assert "Recommended within a loss of 2.0% of RMSE: none but float32" in text
 
 
+def recommended(*frames) -> str:
+    return next(note for note in report(*frames).notes() if note.startswith("Recommended"))
+
+
+def test_recommendation_by_r_says_whether_the_gap_agrees():
+    near = rows("near", 1e-3 * STEPS, 1.01, 0.2)
+    assert recommended(FLOAT, near) == (
+        "Recommended within a loss of 2.0% of RMSE: near (largest r, rank 1; "
+        "relative performance 0.990 [0.990, 0.990]). The gap agrees."
+    )
+    leaky = rows("near", 1e-3 * STEPS, 1.01, 0.5)
+    assert recommended(FLOAT, leaky).endswith("By the smallest gap it would be float32.")
+
+
+def test_recommendation_goes_by_the_gap_where_r_tells_nothing():
+    one, two = rows("one", np.full(4, 3e-4), 1.0, 0.35), rows("two", np.full(4, 1e-4), 1.0, 0.3)
+    assert "two (smallest gap; r does not tell those within the loss apart;" in recommended(FLOAT, one, two)
+
+
 @pytest.mark.parametrize("width", [60, 90, 120, 160, 240])
 def test_table_fits_and_says_what_it_leaves_out(width):
     text = printed(report(FLOAT, GOOD, COARSE), width)
