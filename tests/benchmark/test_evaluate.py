@@ -22,6 +22,7 @@ from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves
 from tasks.records import Records
 from tasks.task import Kind, Task
+from tests.listener import Listener
 
 CONFIG = HeadConfig(hidden=(7, 5), epochs=4, batch_size=8, learning_rate=1e-2)
 RUNS = 3
@@ -166,18 +167,6 @@ class Lengths(Encoder):
         return np.stack([np.random.default_rng([*text.encode()]).normal(size=8) for text in smiles]).astype(
             np.float32
         )
-
-
-class Listener:
-    """Collects notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    stage = staticmethod(SILENT.stage)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def cell(runs: int, names: tuple[str, ...] = ("float32", "sign")) -> Cell:

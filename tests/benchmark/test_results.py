@@ -5,17 +5,9 @@ import pytest
 
 from benchmark import results
 from benchmark.results import CellResult, cell_path, read_cell, read_if_whole, write_cell
-from leaderboard import board
 from molecules.errors import DataError
 from tests.benchmark.test_tables import FLOAT, GOOD, result
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+from tests.listener import Listener
 
 
 def written(folder, key: str = "k", task: str = "t"):
@@ -53,22 +45,3 @@ def test_what_is_no_result_is_named(tmp_path, damage, monkeypatch):
     assert read_if_whole(path, listener) is None  # type: ignore[arg-type]
     assert path.name in listener.notes[0]
     assert read_if_whole(tmp_path / "absent.parquet") is None
-
-
-def test_board_holds_every_cell_and_names_what_it_skips(tmp_path):
-    written(tmp_path, "k1", "a")
-    written(tmp_path, "k2", "b")
-    (tmp_path / "broken.parquet").write_text("nothing")
-    made = board(tmp_path)
-    assert made.frame[["task", "quantizer", "cell"]].to_numpy().tolist() == [
-        ["a", "float32", "k1"], ["a", "good", "k1"], ["b", "float32", "k2"], ["b", "good", "k2"]
-    ]  # fmt: skip
-    assert len(made.skipped) == 1
-    assert "broken.parquet" in made.skipped[0]
-
-
-def test_board_of_nothing(tmp_path):
-    with pytest.raises(DataError, match="no result in"):
-        board(tmp_path)
-    with pytest.raises(DataError, match="no results folder"):
-        board(tmp_path / "absent")

@@ -13,7 +13,7 @@ from models.encoders.ecfp import Ecfp
 from models.encoders.gin import TYPICAL_ATOMS, Gin, GinConfig, GinNetwork
 from models.encoders.pretraining import Pretraining
 from molecules.graphs import featurize
-from molecules.progress import SILENT
+from tests.listener import Listener
 
 SMILES = [
     "CC(=O)Oc1ccccc1C(=O)O",  # aspirin
@@ -24,16 +24,6 @@ SMILES = [
 ]
 TINY = GinConfig(width=16, layers=2, dimensions=8)
 SHORT = Pretraining(epochs=3, molecules=150, batch_size=32)
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    stage = staticmethod(SILENT.stage)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def test_ecfp_is_the_logarithm_of_rdkit_counts():
