@@ -208,7 +208,10 @@ def run(
         report = Report.of(result, Aggregate(aggregate.value), max_drop)
         report.render(_wide(console))
         if out is not None:
-            for path in report.write(out):
+            with progress.stage("drawing figures", 1) as step:
+                paths = report.write(out)
+                step(1)
+            for path in paths:
                 progress.note(f"wrote {path}")
 
 

@@ -40,6 +40,7 @@ class _Source:
     def load(self, task: Task, options: DataOptions) -> RawRecords:
         """Read every row of the located file through DeepChem."""
         path = locate(self.file, options)
+        options.progress.note(f"data: reading {path} through DeepChem (some seconds, once)")
         with quiet():
             dataset = _dataset(self.loader, path)
         try:

@@ -1,6 +1,5 @@
-"""What all tests share: an empty cache of their own, named molecules, and the folder of real files."""
+"""What all tests share: an empty cache of their own."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,4 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     """Give every test an empty cache, so that none sees what another or the user left."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("MOLMIS_CACHE", str(folder))
-    return folder
-
-
-@pytest.fixture
-def data_folder() -> Path:
-    """Return the folder of real MoleculeNet files, or skip."""
-    given = os.environ.get("MOLMIS_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "datasets"
-    if not (folder / "moleculenet").is_dir():
-        pytest.skip(f"no real data files in {folder} (set MOLMIS_DATA)")
     return folder

@@ -6,11 +6,13 @@ from benchmark.execute import Settings, measure
 from benchmark.tables import summarise
 from tasks.catalogue import get_task
 from tasks.task import DataOptions
+from tests.real_data import real_file
 
 
 @pytest.mark.slow
 @pytest.mark.data
-def test_tox21_is_learned_with_missing_labels_masked(data_folder, tmp_path):
+def test_tox21_is_learned_with_missing_labels_masked(tmp_path):
+    data_folder = real_file("moleculenet/tox21.csv.gz").parents[1]
     settings = Settings("ecfp", ["float32", "ternary-90"], runs=4, results=tmp_path)
     result = measure(get_task("tox21"), DataOptions(data_folder, download=False), settings)
     table = summarise(result).set_index("quantizer")
