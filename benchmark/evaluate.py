@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, scored_targets
 from benchmark.plan import Cell, describe
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
@@ -25,6 +25,7 @@ from models.heads import BLOCK_RUNS, Bank, Heads, record_losses, train_block
 from models.quantized_heads import QuantizedHeads, quantize_heads
 from models.quantizers import Quantizer
 from molecules.cache import atomic_write, cache_dir
+from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves, split
 from tasks.task import Kind
@@ -58,11 +59,22 @@ class CellData:
 
 
 def cell_data(cell: Cell, device: str = "cpu", progress: Progress = SILENT) -> CellData:
-    """Embed the records of a cell, hold its test set apart, and draw the halves."""
+    """Hold the test set of a cell apart, embed the records, and draw the halves.
+
+    Raises
+    ------
+    TooFewRecordsError
+        If no label can be scored on the test set, because it holds one class or one value only.
+    """
     records, protocol = cell.records, cell.protocol
+    pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
+    if not scored_targets(records.kind, records.labels[test]).any():
+        raise TooFewRecordsError(
+            f"{cell.task.name}: the {protocol.split} split leaves {len(test)} test records of one class or "
+            "value only; give another --seed, a larger --test-share, or --split random"
+        )
     embeddings = torch.from_numpy(embed(cell.encoder, records.smiles, device, progress)).to(device)
     labels = torch.from_numpy(records.labels).to(device)
-    pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
     return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
 

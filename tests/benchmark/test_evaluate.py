@@ -18,8 +18,9 @@ from models.encoders.base import Encoder
 from models.heads import HeadConfig, train_block
 from models.quantizers import QUANTIZERS
 from molecules.cleaning_report import CleaningReport
+from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
-from molecules.splits import member_halves
+from molecules.splits import member_halves, split
 from tasks.records import Records
 from tasks.task import Kind, Task
 from tests.listener import Listener
@@ -212,6 +213,17 @@ def test_lost_and_damaged_files_are_made_again_with_the_same_rows(small_blocks, 
     again, _ = evaluate_cell(cell(8), progress=listener)
     pd.testing.assert_frame_equal(again, whole)
     assert sum("damaged" in note for note in listener.notes) == 2
+
+
+def test_a_test_set_of_one_class_is_refused_before_training(own_cache):
+    base = cell(4)
+    _, test = split("random", base.records.smiles, 0.2, 0)
+    labels = np.ones((100, 1), dtype=np.float32)
+    labels[np.setdiff1d(np.arange(100), test)[::2]] = 0
+    records = replace(base.records, kind=Kind.CLASSIFICATION, labels=labels)
+    with pytest.raises(TooFewRecordsError, match="20 test records of one class"):
+        evaluate_cell(replace(base, records=records))
+    assert not (own_cache / "bank").exists()
 
 
 def test_swapped_files_are_noticed(small_blocks, own_cache):
