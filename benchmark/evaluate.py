@@ -201,7 +201,7 @@ def _read_rows(path: Path, configuration: str, runs: range, progress: Progress) 
         progress.note(f"evaluation: {path} is damaged ({error}); doing it again")
         return None
     told = rows.get("configuration", pd.Series(dtype=str)).to_list()
-    if told == [configuration] * len(runs) and rows["run"].to_list() == list(runs):
+    if told == [configuration] * len(runs) and "run" in rows and rows["run"].to_list() == list(runs):
         return rows
     progress.note(f"evaluation: {path} holds another quantizer or other runs; doing it again")
     return None

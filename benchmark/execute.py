@@ -74,6 +74,7 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     device = choose_device(settings.device)
     writable(settings.results, "--results")
     writable(cache_dir("bank"), "MOLMIS_CACHE")
+    progress.note(f"task: {task.name}: {task.description}")
     records = load_records(task, options)
     progress.note(records.report.summary())
     if task.known_defects:

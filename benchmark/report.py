@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmark.metrics import metric_named
 from benchmark.privacy.indicator import Aggregate
 from benchmark.results import CellResult
-from benchmark.tables import REFERENCE, agreement, recommend, summarise
+from benchmark.tables import agreement, recommend, summarise
 from molecules.cache import atomic_write
 from tasks.task import Kind
 
@@ -45,10 +45,10 @@ def _interval(row: pd.Series, value: str, low: str, high: str, form: str = ".3f"
 
 
 def rate_text(row: pd.Series) -> str:
-    """Return r in units of 1e-4 with its interval; ≤ marks a figure within the noise floor."""
+    """Return r in units of 1e-4 with its interval; ~ marks a figure within the noise floor."""
     if pd.isna(row["r"]):
         return MISSING
-    mark = "≤ " if row["below_resolution"] else ""
+    mark = "~ " if row["below_resolution"] else ""
     return f"{mark}{1e4 * row['r']:.2f} [{1e4 * row['r_low']:.2f}, {1e4 * row['r_high']:.2f}]"
 
 
@@ -131,7 +131,7 @@ class Report:
         floor = float(self.table["resolution"].iloc[0])
         return [
             f"r: larger = more private ({self.aggregate} over runs, 95 % bootstrap interval, noise floor "
-            f"subtracted). Resolution {1e4 * floor:.2f} × 10⁻⁴; ≤ marks figures within it. "
+            f"subtracted). Resolution {1e4 * floor:.2f} × 10⁻⁴; ~ marks figures within it. "
             "r ranks the quantizers of one task; it is no absolute measure of what leaks.",
             "gap: mean loss of non-members less that of members, of the published head; "
             "smaller = more private.",
@@ -167,7 +167,7 @@ class Report:
         within = f"within a loss of {self.max_drop:.1%} of {self.metric_label[:-2]}"
         if by_r is None or by_gap is None:
             return [f"No recommendation: no quantizer {within} has a known r."]
-        if by_r.quantizer == by_gap.quantizer == REFERENCE:
+        if (self.table["relative_performance"] >= 1 - self.max_drop).sum() == 1:
             return [f"Recommended {within}: none but float32; a larger --max-drop lets more in."]
         rows = self.table.set_index("quantizer")
         if rows.loc[by_r.quantizer, "below_resolution"]:

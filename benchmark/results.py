@@ -67,7 +67,10 @@ def read_cell(path: Path) -> CellResult:
     raw = (table.schema.metadata or {}).get(_METADATA_KEY)
     if raw is None:
         raise DataError(f"{path} is no result of molmis (its Parquet metadata has no 'molmis' entry)")
-    facts = json.loads(raw)
+    try:
+        facts = json.loads(raw)
+    except ValueError as error:  # JSON and text decoding errors are both of this kind
+        raise DataError(f"result {path} is damaged ({error}); delete it and run the cell again") from None
     if facts.get("format") != FORMAT_VERSION:
         raise DataError(
             f"result {path} has format {facts.get('format')}, this version reads {FORMAT_VERSION}"

@@ -133,7 +133,7 @@ def _privacy(runs: _Runs, aggregate: Aggregate, seed: int) -> dict[str, object]:
         "r": ranking.r,
         "r_low": ranking.low,
         "r_high": ranking.high,
-        "below_resolution": ranking.r <= floor,
+        "below_resolution": ~(ranking.r > floor),  # an unknown r is resolved no better
         "privacy_rank": pd.array([None if np.isnan(x) else int(x) for x in ranking.rank], dtype="Int64"),
         "rank_stability": ranking.stability,
         "resolution": floor,

@@ -20,8 +20,8 @@ class Board:
     Attributes
     ----------
     frame : DataFrame
-        One row per cell and quantizer: the columns of the table of a cell, then ``split`` and ``cell``
-        (the key of the cell, which names its file).
+        One row per cell and quantizer: the columns of the table of a cell, with ``split``, ``seed``,
+        ``runs`` and ``cell`` (the key of the cell, which names its file) after the stable ones.
     skipped : tuple of str
         One line for each file that could not be read, with the reason.
     """

@@ -3,8 +3,8 @@
 Every run trains its own head on its own members of the pool, from its own initial weights, over its own
 order of batches. The runs share nothing but the arithmetic: weights are stacked along a leading axis, so
 that one batched matrix product does what a loop over models would do. What a run draws depends on
-``(seed, run)`` alone, and runs are trained in blocks of a fixed size, so a longer bank begins with the
-very runs of a shorter one.
+``(seed, run)`` alone, and runs are trained in blocks of a fixed size (the last one may be shorter), so a
+longer bank begins with the very runs of a shorter one.
 """
 
 import itertools

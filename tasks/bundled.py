@@ -160,6 +160,7 @@ PAINS = add_task(
         load=_load_pains,
         files=_pains_files,
         metric="roc_auc",
-        known_defects="Labels are computed from substructures, not measured: noiseless and easy to learn.",
+        known_defects="Labels are computed from substructures, not measured: noiseless and easy to learn. "
+        "The gin encoder was pretrained on the structures of these molecules (not on their labels).",
     )
 )

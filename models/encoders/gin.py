@@ -132,5 +132,5 @@ class Gin(Encoder):
         self.prepare(progress=progress)
         if self._network is None:
             raise RuntimeError("prepare() has not loaded the network")
-        raw = embed_graphs(self._network, featurize(smiles, progress), self._device, progress)
+        raw = embed_graphs(self._network, featurize(smiles, progress), self._device, progress, EMBED_BATCH)
         return ((raw - self._centre) / self._spread).clamp(-CLIP, CLIP).numpy()

@@ -161,7 +161,9 @@ def on_device(batch: GraphBatch, device: str) -> GraphBatch:
 
 def _training_set(smiles: list[str], progress: Progress) -> tuple[Graphs, Tensor]:
     """Return graphs and standardised descriptors, cached by content (they take half a minute)."""
-    path = cache_dir("encoders") / f"descriptors-{content_key(smiles, list(NAMES))}.safetensors"
+    path = (
+        cache_dir("encoders") / f"descriptors-{content_key(smiles, [*NAMES, LIMIT, TARGET_CLIP])}.safetensors"
+    )
     cached = _read(path, progress)
     graphs = featurize(smiles, progress)
     if cached is not None:

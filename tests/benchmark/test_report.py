@@ -26,7 +26,7 @@ def printed(made: Report, width: int) -> str:
 def test_markdown_holds_every_quantizer_and_figure():
     text = report(FLOAT, GOOD, COARSE).markdown()
     assert text.startswith("## t · e · 4 runs on random halves of 1,000 records")
-    assert "| float32 | 4.00 | 3.50 | 1000 B | 10% | 99.0% | ≤ 0.00 [0.00, 0.00] | 3 | 100% |" in text
+    assert "| float32 | 4.00 | 3.50 | 1000 B | 10% | 99.0% | ~ 0.00 [0.00, 0.00] | 3 | 100% |" in text
     assert "| coarse |" in text
     assert "500.00 [" in text  # r = 5e-2 in units of 1e-4
 
