@@ -44,6 +44,31 @@ def test_one_differing_code_in_one_layer_makes_a_candidate():
 
 
 @pytest.mark.parametrize("name", PAPER)
+def test_candidates_by_brute_force(name):
+    """Three weights of three values each: of 30 snapshots some must coincide."""
+    rng = np.random.default_rng(0)
+    values = [rng.choice([-1.0, 0.5, 1.0], (2, 30, 1, fan_in)).astype(np.float32) for fan_in in (2, 1)]
+    weights = tuple(map(torch.from_numpy, values))
+    quantizer = QUANTIZERS[name]
+    quantized = quantize_heads(Heads(weights, (torch.randn(2, 30, 1), torch.randn(2, 30, 1))), quantizer)
+    for run in range(2):
+        codes = [[quantizer.quantize(w[run, epoch]).codes.tolist() for w in weights] for epoch in range(30)]
+        latest = [epoch for epoch in range(30) if codes[epoch] not in codes[epoch + 1 :]]
+        assert quantized.distinct_epochs(run) == latest
+        assert 1 < len(latest) < 28
+
+
+def test_float32_snapshots_that_differ_in_one_bit_are_two_candidates():
+    heads = snapshots(runs=1, epochs=2)
+    for weight in heads.weights:
+        weight[0, 1] = weight[0, 0]
+    assert quantize_heads(heads, QUANTIZERS["float32"]).distinct_epochs(0) == [1]
+    last = heads.weights[2][0, 1, 0]
+    last[0] = torch.nextafter(last[0], torch.tensor(torch.inf))
+    assert quantize_heads(heads, QUANTIZERS["float32"]).distinct_epochs(0) == [0, 1]
+
+
+@pytest.mark.parametrize("name", PAPER)
 def test_sizes_of_the_published_head(name):
     heads = snapshots()
     quantized = quantize_heads(heads, QUANTIZERS[name])
