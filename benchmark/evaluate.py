@@ -125,20 +125,15 @@ def _block_name(runs: range) -> str:
 
 def _train_missing(cell: Cell, data: CellData, folder: Path, blocks: list[range], progress: Progress) -> None:
     """Train the blocks of runs that are not on disk yet."""
-    paths = [folder / f"{_block_name(runs)}.safetensors" for runs in blocks]
-    missing = [
-        (runs, path)
-        for runs, path in zip(blocks, paths, strict=True)
-        if _load_block(path, runs, progress) is None
-    ]
-    reused = cell.protocol.runs - sum(len(runs) for runs, _ in missing)
+    missing = [runs for runs in blocks if _load_block(folder, runs, progress) is None]
+    reused = cell.protocol.runs - sum(map(len, missing))
     if reused:
         progress.note(f"bank: reused {reused} of {cell.protocol.runs} trained runs")
     if not missing:
         return
     epochs = cell.protocol.head.epochs
     with progress.stage("training heads", epochs * len(missing)) as step:
-        for runs, path in missing:
+        for runs in missing:
             bank = train_block(
                 data.kind,
                 data.pool,
@@ -149,11 +144,16 @@ def _train_missing(cell: Cell, data: CellData, folder: Path, blocks: list[range]
                 runs.start,
                 step,
             )
-            save_bank(path, bank)
+            save_bank(_block_path(folder, runs), bank)
 
 
-def _load_block(path: Path, runs: range, progress: Progress) -> Bank | None:
+def _block_path(folder: Path, runs: range) -> Path:
+    return folder / f"{_block_name(runs)}.safetensors"
+
+
+def _load_block(folder: Path, runs: range, progress: Progress) -> Bank | None:
     """Return a block of runs from disk; None where it is absent, damaged, or of other runs."""
+    path = _block_path(folder, runs)
     bank = load_bank(path, progress)
     if bank is None or (bank.first_run == runs.start and len(bank.centre) == len(runs)):
         return bank
@@ -179,7 +179,7 @@ def _evaluate_missing(
         for runs, name, path in wanted:
             if path not in found:
                 if bank is None or bank.first_run != runs.start:
-                    bank = _load_block(folder / f"{_block_name(runs)}.safetensors", runs, progress)
+                    bank = _load_block(folder, runs, progress)
                 if bank is None:
                     raise RuntimeError(f"the bank of {_block_name(runs)} vanished from {folder}")
                 rows = evaluate_block(bank, cell.quantizers[name], data)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmark.evaluate import evaluate_cell
-from benchmark.plan import Cell, Protocol
+from benchmark.plan import Cell, Protocol, describe
 from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
 from benchmark.tables import REFERENCE
 from models.encoders.base import ENCODERS
@@ -121,7 +121,7 @@ def _facts(cell: Cell, sizes: dict[str, int], device: str) -> dict[str, object]:
         "metric": cell.task.main_metric,
         "encoder": cell.encoder.name,
         "encoder_key": cell.encoder.key,
-        "quantizers": {name: repr(quantizer) for name, quantizer in cell.quantizers.items()},
+        "quantizers": {name: describe(quantizer) for name, quantizer in cell.quantizers.items()},
         "key": cell.key,
         "runs": protocol.runs,
         "seed": protocol.seed,

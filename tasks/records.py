@@ -79,7 +79,7 @@ def load_records(task: Task, options: DataOptions) -> Records:
         If there are too few records, or too few of a class, to audit.
     """
     files = task.files(task, options) if task.files is not None else ()
-    path = _cache_path(task, files, options)
+    path = _cache_path(task, files)
     records = _read(path, task, str(files[0]), options) if path is not None else None
     if records is None:
         records = _clean(task, options)
@@ -108,8 +108,8 @@ def _clean(task: Task, options: DataOptions) -> Records:
     )
 
 
-def _cache_path(task: Task, files: tuple[Path, ...], options: DataOptions) -> Path | None:
-    """Return where the records of a task lie, or None if there are no raw files or no cache."""
+def _cache_path(task: Task, files: tuple[Path, ...]) -> Path | None:
+    """Return where the records of a task lie, or None if there are no raw files."""
     if not files:
         return None
     import rdkit
@@ -117,11 +117,7 @@ def _cache_path(task: Task, files: tuple[Path, ...], options: DataOptions) -> Pa
     identity = (task.name, task.kind, task.targets, task.version, task.description)
     hashes = [file_sha256(path) for path in files]
     key = content_key(FORMAT_VERSION, RULES_VERSION, rdkit.__version__, identity, hashes)
-    try:
-        return cache_dir("records") / f"{key}.parquet"
-    except OSError as error:
-        options.progress.note(f"records are not cached: {error}")
-        return None
+    return cache_dir("records") / f"{key}.parquet"
 
 
 def _write(path: Path, records: Records, options: DataOptions) -> None:

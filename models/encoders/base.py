@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor, from_numpy
 
 from molecules.cache import atomic_write, cache_dir, content_key
 from molecules.progress import SILENT, Progress
@@ -22,8 +23,7 @@ from molecules.registry import Registry
 class Encoder(ABC):
     """A frozen encoder of molecules.
 
-    Subclasses are registered with ``@ENCODERS.register(name)`` on a function without arguments that
-    returns the encoder, so that listing names imports nothing heavy.
+    Subclasses are registered with ``@ENCODERS.register(name)`` and can be made without arguments.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Encoder(ABC):
         return content_key(self.recipe())
 
 
-#: Encoders by name: functions without arguments that build one.
+#: Encoders by name: classes that can be made without arguments.
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", "models.encoders")
 
 
@@ -71,20 +71,21 @@ def embed(
     cached = read_tensors(path, progress)
     if cached is not None and cached["embeddings"].shape[0] == len(smiles):
         progress.note(f"embeddings: reused {path.name}")
-        return cached["embeddings"]
+        found: NDArray[np.float32] = cached["embeddings"].numpy()
+        return found
     encoder.prepare(device, progress)
     embeddings = encoder.encode(smiles, progress)
     with atomic_write(path) as temporary:
-        save_file({"embeddings": np.ascontiguousarray(embeddings)}, temporary)
+        save_file({"embeddings": from_numpy(np.ascontiguousarray(embeddings))}, temporary)
     return embeddings
 
 
-def read_tensors(path: Path, progress: Progress = SILENT) -> dict[str, NDArray[np.float32]] | None:
+def read_tensors(path: Path, progress: Progress = SILENT) -> dict[str, Tensor] | None:
     """Return the tensors of a cached file; None, with a note if it is damaged, where they must be made."""
     if not path.exists():
         return None
     try:
-        tensors: dict[str, NDArray[np.float32]] = load_file(path)
+        tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         progress.note(f"cache: {path} is damaged ({error}); making it again")
         return None

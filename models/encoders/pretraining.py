@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from models.encoders.base import read_tensors
 from molecules.cache import atomic_write, cache_dir, content_key, file_sha256
 from molecules.descriptors import LIMIT, NAMES, descriptors
 from molecules.graphs import GraphBatch, Graphs, featurize
@@ -105,7 +105,7 @@ def pretrained_file(
         molecules.
     """
     path = cache_dir("encoders") / f"{key}.safetensors"
-    cached = _read(path, progress)
+    cached = read_tensors(path, progress)
     if cached is not None:
         return cached
     smiles = pretraining_smiles(config.molecules)
@@ -164,7 +164,7 @@ def _training_set(smiles: list[str], progress: Progress) -> tuple[Graphs, Tensor
     path = (
         cache_dir("encoders") / f"descriptors-{content_key(smiles, [*NAMES, LIMIT, TARGET_CLIP])}.safetensors"
     )
-    cached = _read(path, progress)
+    cached = read_tensors(path, progress)
     graphs = featurize(smiles, progress)
     if cached is not None:
         return graphs, cached["targets"]
@@ -176,18 +176,6 @@ def _training_set(smiles: list[str], progress: Progress) -> tuple[Graphs, Tensor
     with atomic_write(path) as temporary:
         save_file({"targets": targets}, temporary)
     return graphs, targets
-
-
-def _read(path: Path, progress: Progress) -> dict[str, Tensor] | None:
-    """Return the tensors of a file, or None where it is absent or, with a note, damaged."""
-    if not path.exists():
-        return None
-    try:
-        with safe_open(path, framework="pt") as stream:
-            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        progress.note(f"cache: {path} is damaged ({error}); making it again")
-        return None
 
 
 class _Trainer:
@@ -273,7 +261,7 @@ class _Trainer:
             save_file({**tensors, "epochs": torch.tensor(epochs)}, temporary)
 
     def _restore(self, checkpoint: Path, progress: Progress) -> int:
-        saved = _read(checkpoint, progress)
+        saved = read_tensors(checkpoint, progress)
         if saved is None:
             return 0
 

@@ -15,7 +15,7 @@ from benchmark import evaluate
 from benchmark.evaluate import CellData, evaluate_block, evaluate_cell
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import Encoder
-from models.heads import HeadConfig, train_block
+from models.heads import Bank, HeadConfig, train_block
 from models.quantizers import QUANTIZERS
 from molecules.cleaning_report import CleaningReport
 from molecules.errors import TooFewRecordsError
@@ -126,16 +126,15 @@ def test_block_against_the_plain_evaluation(kind, name, record_block, monkeypatc
     assert (found["reason"] == "").all()
 
 
+def with_scaled_weights(bank: Bank, factor: float) -> Bank:
+    scaled = tuple(factor * weight for weight in bank.snapshots.weights)
+    return replace(bank, snapshots=replace(bank.snapshots, weights=scaled))
+
+
 def test_a_quantizer_that_rounds_all_to_zero_is_constant_and_has_no_r():
     data = problem(Kind.REGRESSION)
     bank = train_block(data.kind, data.pool, data.pool_labels, data.members, CONFIG, 0, 0)
-    small = type(bank)(
-        type(bank.snapshots)(tuple(0.1 * w for w in bank.snapshots.weights), bank.snapshots.biases),
-        bank.centre,
-        bank.spread,
-        0,
-    )
-    found = evaluate_block(small, QUANTIZERS["uniform-2-unscaled"], data)
+    found = evaluate_block(with_scaled_weights(bank, 0.1), QUANTIZERS["uniform-2-unscaled"], data)
     assert found["constant"].all()
     assert found["rate"].isna().all()
     assert set(found["reason"]) == {"one candidate only"}
@@ -144,13 +143,7 @@ def test_a_quantizer_that_rounds_all_to_zero_is_constant_and_has_no_r():
 def test_losses_that_overflow_are_told_not_counted():
     data = problem(Kind.REGRESSION)
     bank = train_block(data.kind, data.pool, data.pool_labels, data.members, CONFIG, 0, 0)
-    huge = type(bank)(
-        type(bank.snapshots)(tuple(1e20 * w for w in bank.snapshots.weights), bank.snapshots.biases),
-        bank.centre,
-        bank.spread,
-        0,
-    )
-    found = evaluate_block(huge, QUANTIZERS["float32"], data)
+    found = evaluate_block(with_scaled_weights(bank, 1e20), QUANTIZERS["float32"], data)
     assert set(found["reason"]) == {"losses not finite"}
     assert found["rate"].isna().all()
 
