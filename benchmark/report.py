@@ -18,6 +18,10 @@ from tasks.task import Kind
 
 MISSING = "–"
 
+#: What :meth:`Report.write` writes: two files, and a folder of figures.
+REPORT_FILES = ("table.csv", "table.md")
+FIGURES = "figures"
+
 #: Heads of the columns that a narrow terminal does without, first the one least missed.
 LEAST_NEEDED = ("coverage", "entropy bits", "size", "zeros", "stable", "bits")
 
@@ -232,9 +236,9 @@ class Report:
         from benchmark.figures import write_figures
 
         folder.mkdir(parents=True, exist_ok=True)
-        csv, md = folder / "table.csv", folder / "table.md"
+        csv, md = (folder / name for name in REPORT_FILES)
         with atomic_write(csv) as temporary:
             self.table.to_csv(temporary, index=False)
         with atomic_write(md) as temporary:
             temporary.write_text(self.markdown(), encoding="utf-8")
-        return [csv, md, *write_figures(self.table, self.metric_label, self.title(), folder / "figures")]
+        return [csv, md, *write_figures(self.table, self.metric_label, self.title(), folder / FIGURES)]

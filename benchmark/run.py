@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from molecules.cache import writable
+from molecules.cache import writable, writable_file
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
 
@@ -137,7 +137,9 @@ def run(
     aggregate: Annotated[
         AggregateChoice, typer.Option(help="How r of the runs becomes one figure; mean is the paper's.")
     ] = AggregateChoice.MEAN,
-    seed: Annotated[int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0, max=2**63 - 1)
+    ] = 0,
     split: Annotated[
         str | None,
         typer.Option(help="How the test set is held apart: random or scaffold; the task's own if not given."),
@@ -186,11 +188,13 @@ def run(
             return
         from benchmark.execute import Settings, measure
         from benchmark.progress import Bar
-        from benchmark.report import Report
+        from benchmark.report import FIGURES, REPORT_FILES, Report
 
         progress = Bar(errors)
         if out is not None:
-            writable(out, "--out")  # before an hour of training, not after
+            for file in REPORT_FILES:  # before an hour of training, not after
+                writable_file(out / file, "--out")
+            writable(out / FIGURES, "--out")
         chosen = _task(task, smiles, target or [], kind)
         settings = Settings(
             encoder=encoder,
@@ -251,8 +255,9 @@ def run_app(application: typer.Typer, name: str) -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # what the command-line library raises for a usage error
             raise
-        message = " ".join(error.format_message().split())
-        typer.echo(f"error: {message.replace('Value error, ', '')} See: {name} --help", err=True)
+        message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+        if message:  # there is none where no command was given, and the help is printed instead
+            typer.echo(f"error: {message}. See: {name} --help", err=True)
         sys.exit(2)
 
 

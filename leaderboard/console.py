@@ -23,3 +23,7 @@ app.command("export")(export)
 def main() -> None:
     """Run the command line."""
     run_app(app, "molmis")
+
+
+if __name__ == "__main__":
+    main()

@@ -33,11 +33,13 @@ def export(
     """Write every measured cell and quantizer as one table, a row each."""
     with user_errors(debug):
         from leaderboard.board import board
-        from molecules.cache import atomic_write, writable
+        from molecules.cache import atomic_write, writable_file
         from molecules.errors import MolmisError
 
         if format_ is Format.PARQUET and out is None:
             raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
+        if out is not None:
+            writable_file(out, "--out")
         made = board(results, aggregate.value)
         for line in made.skipped:
             typer.echo(f"skipped: {line}", err=True)
@@ -45,7 +47,6 @@ def export(
         if out is None:
             typer.echo(data.decode(), nl=False)
             return
-        writable(out.parent, "--out")
         with atomic_write(out) as temporary:
             temporary.write_bytes(data)
         typer.echo(f"wrote {out}: {len(made.frame)} rows of {made.frame['cell'].nunique()} cells", err=True)

@@ -66,6 +66,20 @@ def writable(folder: Path, option: str) -> Path:
         raise DataError(f"{option}: cannot write in {folder} ({reason}); name another folder") from None
 
 
+def writable_file(path: Path, option: str) -> Path:
+    """Make the folder of a file and check that the file can be written there; see :func:`writable`.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made or written in, or ``path`` is a folder itself.
+    """
+    if path.is_dir():
+        raise DataError(f"{option}: {path} is a folder and a file is to be written there; name another place")
+    writable(path.parent, option)
+    return path
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it once the block has ended without an error.

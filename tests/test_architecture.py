@@ -52,12 +52,23 @@ def test_public_names_have_docstrings_and_files_stay_small(path):
     assert bare == []
 
 
-@pytest.mark.parametrize("module", ["benchmark.run", "leaderboard.console", "leaderboard", "tasks.catalogue"])
+@pytest.mark.parametrize(
+    "module", ["benchmark.run", "leaderboard.console", "leaderboard.export", "leaderboard", "tasks.catalogue"]
+)
 def test_starting_up_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted(m for m in sys.modules if '.' not in m))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     heavy = {"torch", "torch_geometric", "rdkit", "deepchem", "pandas", "sklearn", "matplotlib"}
     assert heavy & set(done.stdout.split()) == set()
+
+
+def test_tables_figures_and_board_do_without_torch_and_rdkit():
+    modules = "benchmark.results, benchmark.tables, benchmark.report, benchmark.figures, leaderboard.board"
+    code = f"import sys, {modules}; print(*sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = set(done.stdout.split())
+    assert "pandas" in loaded
+    assert {"torch", "torch_geometric", "rdkit", "deepchem"} & loaded == set()
 
 
 def test_no_file_names_a_place_of_one_machine():

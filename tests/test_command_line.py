@@ -206,6 +206,40 @@ def test_killed_and_run_again_gives_the_same_table(moment: Callable[[Path], bool
     assert (out / "table.csv").read_bytes() == uninterrupted
 
 
+@pytest.mark.slow
+def test_interrupted_by_the_user_and_run_again(tmp_path, finished):
+    folder, _ = finished
+    cache, out = tmp_path / "cache", tmp_path / "out"
+    arguments = [*JOB, "--runs", 4, "--results", tmp_path / "results", "--out", out]
+    started = subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(cache),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background job ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    while (
+        not any(cache.glob("embeddings/*.safetensors"))
+        and started.poll() is None
+        and time.monotonic() < deadline
+    ):
+        time.sleep(0.005)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=60)
+    assert started.returncode == 130, err
+    assert err.splitlines()[-1] == "stopped; the same command goes on where it was"
+    assert "Traceback" not in err
+    assert list(tmp_path.rglob("*.part")) == []
+    again = run(cache, *arguments)
+    assert again.code == 0, again.err
+    assert "embeddings: reused" in again.err
+    assert (out / "table.csv").read_bytes() == (folder / "out" / "table.csv").read_bytes()
+
+
 def told(done: Done) -> str:
     """The one line of an error, after checking that it is one line, and no traceback."""
     assert done.code == 2, done.err
@@ -235,6 +269,10 @@ def told(done: Done) -> str:
         (["--task", "absent.csv", "--target", "y"], ["absent.csv"]),
         (["--out", "/proc/nowhere"], ["--out", "/proc/nowhere"]),
         (["--results", "/proc/nowhere"], ["--results", "/proc/nowhere"]),
+        (["--list", "task"], ["--list", "tasks", "encoders", "quantizers"]),
+        (["--test-share", "0.9"], ["--test-share", "0.5"]),
+        (["--seed", "-1"], ["--seed", "0"]),
+        (["tox21"], ["tox21"]),
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )

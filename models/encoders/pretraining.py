@@ -28,6 +28,7 @@ from molecules.progress import SILENT, Progress
 TARGET_CLIP = 5.0
 #: Share of the molecules held out to say how well the descriptors are predicted.
 HELD_OUT = 0.05
+#: Share of the steps over which the learning rate rises to its full size.
 WARM_UP = 0.1
 
 
@@ -57,6 +58,8 @@ class Pretraining:
             "files": [file_sha256(path) for path in molecule_files()],
             "descriptors": [*NAMES, LIMIT],
             "target_clip": TARGET_CLIP,
+            "held_out": HELD_OUT,
+            "warm_up": WARM_UP,
             "loss": "smooth L1",
             "version": 1,
         }

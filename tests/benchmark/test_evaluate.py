@@ -193,6 +193,44 @@ def test_more_runs_begin_with_the_rows_of_fewer_and_reuse_them(small_blocks):
     pd.testing.assert_frame_equal(many[many["run"] < 4].reset_index(drop=True), few)
 
 
+def test_more_runs_begin_with_the_rows_of_fewer_also_where_a_block_grows(small_blocks):
+    few, _ = evaluate_cell(cell(6))  # blocks of 4 and 2
+    many, _ = evaluate_cell(cell(8))  # blocks of 4 and 4
+    pd.testing.assert_frame_equal(many[many["run"] < 6].reset_index(drop=True), few)
+
+
+class StoppedError(Exception):
+    """Stands for whatever ends a run early; KeyboardInterrupt would end the tests too."""
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_what_was_finished_before_a_stop_is_not_done_again(done, small_blocks, monkeypatch, own_cache):
+    whole, _ = evaluate_cell(cell(8))
+    for path in own_cache.glob("bank/*/*/*.parquet"):
+        path.unlink()
+    calls = []
+
+    def stop_after(limit: int):
+        def counted(*arguments):
+            if len(calls) == limit:
+                raise StoppedError
+            calls.append(arguments)
+            return evaluate_block(*arguments)
+
+        return counted
+
+    monkeypatch.setattr(evaluate, "evaluate_block", stop_after(done))
+    with pytest.raises(StoppedError):
+        evaluate_cell(cell(8))
+    monkeypatch.setattr(evaluate, "evaluate_block", stop_after(4))
+    monkeypatch.setattr(evaluate, "train_block", None)  # training again would fail
+    listener = Listener()
+    again, _ = evaluate_cell(cell(8), progress=listener)
+    pd.testing.assert_frame_equal(again, whole)
+    assert len(calls) == 4
+    assert any(f"evaluation: reused {done} of 4" in note for note in listener.notes) is (done > 0)
+
+
 def test_lost_and_damaged_files_are_made_again_with_the_same_rows(small_blocks, own_cache):
     whole, _ = evaluate_cell(cell(8))
     banks = sorted(own_cache.glob("bank/*/*.safetensors"))
