@@ -5,9 +5,8 @@ What is finished is kept at once (a block of trained runs, the rows of one quant
 a stopped cell goes on where it was and ends in the same rows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.blocks import BlockStore, Evaluation
 from benchmark.metrics import METRICS, scored_targets
-from benchmark.plan import Cell, describe
+from benchmark.plan import Cell
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
-from models.bank_file import load_bank, save_bank
 from models.encoders.base import embed
-from models.heads import BLOCK_RUNS, Bank, Heads, record_losses, train_block
+from models.heads import Bank, Heads, record_losses, train_block
 from models.quantized_heads import QuantizedHeads, quantize_heads
 from models.quantizers import Quantizer
-from molecules.cache import atomic_write, cache_dir
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves, split
@@ -58,7 +56,7 @@ class CellData:
     members: NDArray[np.bool_]
 
 
-def cell_data(cell: Cell, device: str = "cpu", progress: Progress = SILENT) -> CellData:
+def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     """Hold the test set of a cell apart, embed the records, and draw the halves.
 
     Raises
@@ -73,138 +71,102 @@ def cell_data(cell: Cell, device: str = "cpu", progress: Progress = SILENT) -> C
             f"{cell.task.name}: the {protocol.split} split leaves {len(test)} test records of one class or "
             "value only; give another --seed, a larger --test-share, or --split random"
         )
-    embeddings = torch.from_numpy(embed(cell.encoder, records.smiles, device, progress)).to(device)
-    labels = torch.from_numpy(records.labels).to(device)
+    embedded = embed(cell.encoder, records.smiles, cell.device, progress)
+    embeddings = torch.from_numpy(embedded).to(cell.device)
+    labels = torch.from_numpy(records.labels).to(cell.device)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
     return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
 
 
-def evaluate_cell(
-    cell: Cell, device: str = "cpu", progress: Progress = SILENT
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame, dict[str, object]]:
     """Measure a cell.
 
     Parameters
     ----------
     cell : Cell
-        What to measure.
-    device : str
-        Where to compute: ``"cpu"`` or ``"cuda"``.
+        What to measure, and on which device.
 
     Returns
     -------
     rows : DataFrame
         One row per quantizer and run: ``quantizer, run`` and the columns of :func:`evaluate_block`.
     sizes : dict
-        Numbers of records: ``pool``, ``members`` (of each run) and ``test``; and ``dimensions``.
+        Numbers of records: ``pool``, ``members`` (of each run) and ``test``; ``dimensions`` of the
+        embeddings; ``unscored``, the targets that the test records cannot score.
     """
-    data = cell_data(cell, device, progress)
-    folder = cache_dir("bank") / f"{cell.task.name}-{cell.encoder.name}-{cell.bank_key}"
-    blocks = [
-        range(i, min(i + BLOCK_RUNS, cell.protocol.runs)) for i in range(0, cell.protocol.runs, BLOCK_RUNS)
-    ]
-    _train_missing(cell, data, folder, blocks, progress)
-    frames = list(_evaluate_missing(cell, data, folder, blocks, progress))
-    order = {name: place for place, name in enumerate(cell.quantizers)}
-    rows = pd.concat(frames, ignore_index=True)
-    rows = rows.sort_values(
-        ["quantizer", "run"], key=lambda column: column.map(order) if column.name == "quantizer" else column
-    ).reset_index(drop=True)
-    sizes = {
+    data = cell_data(cell, progress)
+    store = BlockStore(cell, progress)
+    found = {runs: store.evaluations(runs) for runs in store.blocks}
+    wanted = len(store.blocks) * len(cell.quantizers)
+    reused = sum(map(len, found.values()))
+    if reused:
+        progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
+    unfinished = [runs for runs in store.blocks if len(found[runs]) < len(cell.quantizers)]
+    _train_missing(cell, data, store, unfinished, progress)
+    with progress.stage("quantizing and evaluating", wanted - reused) as step:
+        for runs in unfinished:
+            found[runs] = _evaluate_missing(cell, data, store, runs, found[runs], step)
+    rows = pd.concat(
+        [found[runs][name].rows.assign(quantizer=name) for name in cell.quantizers for runs in store.blocks],
+        ignore_index=True,
+    )
+    scored = scored_targets(data.kind, data.test_labels.cpu().numpy())
+    sizes: dict[str, object] = {
         "pool": len(data.pool),
         "members": int(data.members[0].sum()),
         "test": len(data.test),
         "dimensions": data.pool.shape[1],
+        "unscored": [name for name, told in zip(cell.records.targets, scored, strict=True) if not told],
     }
     return rows, sizes
 
 
-def _block_name(runs: range) -> str:
-    return f"runs-{runs.start:04d}-{runs.stop - 1:04d}"
+def _train_missing(
+    cell: Cell, data: CellData, store: BlockStore, blocks: Sequence[range], progress: Progress
+) -> None:
+    """Train those blocks of runs that are not on disk yet."""
+    missing = [runs for runs in blocks if store.bank_content(runs) is None]
+    needed = sum(map(len, blocks))
+    if needed > (training := sum(map(len, missing))):
+        progress.note(f"bank: reused {needed - training} of {needed} trained runs")
+    if missing:
+        with progress.stage("training heads", cell.protocol.head.epochs * len(missing)) as step:
+            for runs in missing:
+                store.save_bank(_train(cell, data, runs, step))
 
 
-def _train_missing(cell: Cell, data: CellData, folder: Path, blocks: list[range], progress: Progress) -> None:
-    """Train the blocks of runs that are not on disk yet."""
-    missing = [runs for runs in blocks if _load_block(folder, runs, progress) is None]
-    reused = cell.protocol.runs - sum(map(len, missing))
-    if reused:
-        progress.note(f"bank: reused {reused} of {cell.protocol.runs} trained runs")
-    if not missing:
-        return
-    epochs = cell.protocol.head.epochs
-    with progress.stage("training heads", epochs * len(missing)) as step:
-        for runs in missing:
-            bank = train_block(
-                data.kind,
-                data.pool,
-                data.pool_labels,
-                data.members[runs.start : runs.stop],
-                cell.protocol.head,
-                cell.protocol.seed,
-                runs.start,
-                step,
-            )
-            save_bank(_block_path(folder, runs), bank)
-
-
-def _block_path(folder: Path, runs: range) -> Path:
-    return folder / f"{_block_name(runs)}.safetensors"
-
-
-def _load_block(folder: Path, runs: range, progress: Progress) -> Bank | None:
-    """Return a block of runs from disk; None where it is absent, damaged, or of other runs."""
-    path = _block_path(folder, runs)
-    bank = load_bank(path, progress)
-    if bank is None or (bank.first_run == runs.start and len(bank.centre) == len(runs)):
-        return bank
-    progress.note(f"bank: {path} holds other runs; training these again")
-    return None
+def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None]) -> Bank:
+    """Train one block of runs."""
+    members, protocol = data.members[runs.start : runs.stop], cell.protocol
+    return train_block(
+        data.kind, data.pool, data.pool_labels, members, protocol.head, protocol.seed, runs.start, step
+    )
 
 
 def _evaluate_missing(
-    cell: Cell, data: CellData, folder: Path, blocks: list[range], progress: Progress
-) -> Iterator[pd.DataFrame]:
-    """Yield the rows of every block and quantizer, computing those that are not on disk yet."""
-    wanted = [(runs, name, folder / _block_name(runs) / f"{cell.quantizer_key(name)}.parquet")
-              for runs in blocks for name in cell.quantizers]  # fmt: skip
-    found = {
-        path: rows
-        for runs, name, path in wanted
-        if (rows := _read_rows(path, describe(cell.quantizers[name]), runs, progress)) is not None
-    }
-    if found:
-        progress.note(f"evaluation: reused {len(found)} of {len(wanted)} blocks of quantizer x runs")
-    bank: Bank | None = None
-    with progress.stage("quantizing and evaluating", len(wanted) - len(found)) as step:
-        for runs, name, path in wanted:
-            if path not in found:
-                if bank is None or bank.first_run != runs.start:
-                    bank = _load_block(folder, runs, progress)
-                if bank is None:
-                    raise RuntimeError(f"the bank of {_block_name(runs)} vanished from {folder}")
-                rows = evaluate_block(bank, cell.quantizers[name], data)
-                rows["configuration"] = describe(cell.quantizers[name])
-                with atomic_write(path) as temporary:
-                    rows.to_parquet(temporary)
-                found[path] = rows
-                step(1)
-            yield found[path].assign(quantizer=name)
-
-
-def _read_rows(path: Path, configuration: str, runs: range, progress: Progress) -> pd.DataFrame | None:
-    """Return the rows of one quantizer over one block; None where absent, damaged, or of something else."""
-    if not path.exists():
-        return None
-    try:
-        rows = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors or OSErrors
-        progress.note(f"evaluation: {path} is damaged ({error}); doing it again")
-        return None
-    told = rows.get("configuration", pd.Series(dtype=str)).to_list()
-    if told == [configuration] * len(runs) and "run" in rows and rows["run"].to_list() == list(runs):
-        return rows
-    progress.note(f"evaluation: {path} holds another quantizer or other runs; doing it again")
-    return None
+    cell: Cell,
+    data: CellData,
+    store: BlockStore,
+    runs: range,
+    found: dict[str, Evaluation],
+    step: Callable[[int], None],
+) -> dict[str, Evaluation]:
+    """Return the evaluations of every quantizer over a block, computing those that are not there yet."""
+    bank = store.bank(runs)
+    if bank is None:  # its head was whole, its tensors are not
+        bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
+        store.save_bank(bank)
+    content = store.bank_content(runs)
+    if content is None:
+        raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
+    # what was made on other trained runs is not mixed with these
+    done = {name: evaluation for name, evaluation in found.items() if evaluation.bank == content}
+    for name, quantizer in cell.quantizers.items():
+        if name not in done:
+            done[name] = Evaluation(evaluate_block(bank, quantizer, data), content)
+            store.save_evaluation(runs, name, done[name])
+            step(1)
+    return done
 
 
 def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:
@@ -219,7 +181,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         predicts the same for every test record; ``bits, entropy_bits, packed_bytes, zeros, coverage``.
     """
     device = data.pool.device
-    runs = range(bank.first_run, bank.first_run + len(bank.centre))
+    runs = bank.runs
     quantized = quantize_heads(bank.snapshots, quantizer)
     rates = [_rate_of_run(quantized, place, data, bank, data.members[run]) for place, run in enumerate(runs)]
     table: dict[str, object] = {

@@ -3,16 +3,19 @@
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmark.evaluate import evaluate_cell
-from benchmark.plan import Cell, Protocol, describe
+from benchmark.metrics import metric_named, performance_unit
+from benchmark.plan import Cell, Protocol
 from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
 from benchmark.tables import REFERENCE
 from models.encoders.base import ENCODERS
 from models.heads import HeadConfig
+from models.quantizers import Quantizer
+from models.quantizers.contract import check
 from models.quantizers.zoo import resolve, split_names
 from molecules.cache import cache_dir, writable
 from molecules.errors import MolmisError, UnknownNameError
@@ -66,7 +69,8 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     MolmisError
         For an unknown name, data that cannot be had, or records that cannot be audited.
     """
-    zoo = resolve([REFERENCE, *(name for text in settings.quantizers for name in split_names(text))])
+    zoo = _zoo(settings.quantizers)
+    flags = {name: _contract(name, quantizer) for name, quantizer in zoo.items()}
     build = ENCODERS[settings.encoder]
     split = settings.split or task.split
     if split not in SPLITS:
@@ -80,7 +84,7 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
     protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)
-    cell = Cell(task, records, build(), zoo, protocol)
+    cell = Cell(task, records, build(), zoo, protocol, device)
     path = cell_path(settings.results, task.name, settings.encoder, protocol.runs, protocol.seed, cell.key)
     stored = read_if_whole(path, progress)
     if stored is not None and stored.facts.get("key") == cell.key:
@@ -88,11 +92,32 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
         return stored
     if stored is not None:
         progress.note(f"results: {path} holds another cell; measuring this one again")
-    rows, sizes = evaluate_cell(cell, device, progress)
-    result = CellResult(rows, _facts(cell, sizes, device))
+    rows, sizes = evaluate_cell(cell, progress)
+    result = CellResult(rows, _facts(cell, sizes, flags))
     write_cell(path, result)
     progress.note(f"results: wrote {path}")
     return result
+
+
+def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
+    """Return the quantizers that a user named, the reference first."""
+    names = [name for text in texts for name in split_names(text)]
+    if not names:
+        raise MolmisError("--quantizers names none; give names (--list quantizers), or 'paper' or 'all'")
+    return resolve([REFERENCE, *names])
+
+
+def _contract(name: str, quantizer: Quantizer) -> list[str]:
+    """Refuse a quantizer that breaks the contract; return what a reader of its figures must know."""
+    findings = check(quantizer)
+    refused = [finding for finding in findings if finding.refused]
+    if refused:
+        more = f" (and {len(refused) - 1} more findings)" if len(refused) > 1 else ""
+        raise MolmisError(
+            f"quantizer {name} breaks the contract, {refused[0].check}: {refused[0].message}{more}; "
+            "see docs/extending.md"
+        )
+    return [finding.message for finding in findings]
 
 
 def choose_device(name: str) -> str:
@@ -110,7 +135,7 @@ def choose_device(name: str) -> str:
     return name
 
 
-def _facts(cell: Cell, sizes: dict[str, int], device: str) -> dict[str, object]:
+def _facts(cell: Cell, sizes: Mapping[str, object], flags: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Return everything the figures of a cell depend on and where they come from, JSON-able."""
     records, protocol = cell.records, cell.protocol
     return {
@@ -119,9 +144,13 @@ def _facts(cell: Cell, sizes: dict[str, int], device: str) -> dict[str, object]:
         "kind": str(records.kind),
         "targets": list(records.targets),
         "metric": cell.task.main_metric,
+        "performance_unit": performance_unit(
+            metric_named(records.kind, cell.task.main_metric), len(records.targets)
+        ),
         "encoder": cell.encoder.name,
         "encoder_key": cell.encoder.key,
-        "quantizers": {name: describe(quantizer) for name, quantizer in cell.quantizers.items()},
+        "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
+        "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
         "runs": protocol.runs,
         "seed": protocol.seed,
@@ -132,7 +161,7 @@ def _facts(cell: Cell, sizes: dict[str, int], device: str) -> dict[str, object]:
         "origin": records.origin,
         "sha256": records.sha256,
         "cleaning": records.report.as_dict(),
-        "device": device,
+        "device": cell.device,
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "commit": _commit(),

@@ -39,6 +39,9 @@ class Metric:
         Whether a figure of 0 or less is possible, so that a ratio to it may mean nothing.
     function : callable
         The metric of one target: predictions (R, n) and labels (n,), none missing, to (R,).
+    in_label_unit : bool
+        Whether its figures have the unit of the labels, so that those of several targets cannot be averaged
+        as they are.
     """
 
     name: str
@@ -47,9 +50,14 @@ class Metric:
     greater_is_better: bool
     can_be_negative: bool
     function: TargetFunction
+    in_label_unit: bool = False
 
     def __call__(self, predictions: ArrayLike, labels: ArrayLike) -> Floats:
         """Return the metric of every run, the mean over the targets that can be scored.
+
+        A metric in the unit of the labels (RMSE, MAE) is divided by the standard deviation of each target's
+        labels before it is averaged over several targets: units cannot be added. With one target it keeps
+        its unit. See :func:`performance_unit`.
 
         Parameters
         ----------
@@ -81,6 +89,8 @@ class Metric:
             known = ~np.isnan(truth[:, target])
             own = values[:, known, target].astype(np.float64)
             figure = self.function(own, truth[known, target])
+            if self.in_label_unit and truth.shape[1] > 1:
+                figure = figure / truth[known, target].std()
             total += np.where(np.isnan(own).any(axis=1), np.nan, figure)
         return total / len(targets)
 
@@ -110,6 +120,13 @@ def scored_targets(kind: Kind, labels: ArrayLike) -> NDArray[np.bool_]:
     lowest = np.where(known, truth, np.inf).min(axis=0, initial=np.inf)
     highest = np.where(known, truth, -np.inf).max(axis=0, initial=-np.inf)
     return np.asarray(lowest < highest)
+
+
+def performance_unit(metric: Metric, targets: int) -> str:
+    """Return the unit of a metric's figures: ``"label"``, ``"standard deviations"``, or none at all."""
+    if not metric.in_label_unit:
+        return ""
+    return "label" if targets == 1 else "standard deviations"
 
 
 def relative(metric: Metric, value: ArrayLike, reference: ArrayLike) -> Floats:
@@ -172,12 +189,12 @@ def mcc(scores: Floats, labels: Floats) -> Floats:
 
 
 def rmse(values: Floats, labels: Floats) -> Floats:
-    """Root of the mean squared error, in the unit of the labels."""
+    """Root of the mean squared error, in the unit of the label."""
     return np.asarray(np.sqrt(np.square(values - labels).mean(axis=1)))
 
 
 def mae(values: Floats, labels: Floats) -> Floats:
-    """Mean absolute error, in the unit of the labels."""
+    """Mean absolute error, in the unit of the label."""
     return np.asarray(np.abs(values - labels).mean(axis=1))
 
 
@@ -208,8 +225,8 @@ def _correlation(x: Floats, y: Floats) -> Floats:
     return np.asarray(np.divide((x * y).sum(axis=1), size, out=np.zeros(len(x)), where=size > 0))
 
 
-def _of(kind: Kind, *rows: tuple[str, str, bool, bool, TargetFunction]) -> dict[str, Metric]:
-    """Return the metrics of a kind by name, from rows (name, label, greater, negative, function)."""
+def _of(kind: Kind, *rows: tuple[str, str, bool, bool, TargetFunction, bool]) -> dict[str, Metric]:
+    """Return the metrics of a kind by name, from rows (name, label, greater, negative, function, unit)."""
     return {row[0]: Metric(row[0], row[1], kind, *row[2:]) for row in rows}
 
 
@@ -217,16 +234,16 @@ def _of(kind: Kind, *rows: tuple[str, str, bool, bool, TargetFunction]) -> dict[
 METRICS: dict[Kind, dict[str, Metric]] = {
     Kind.CLASSIFICATION: _of(
         Kind.CLASSIFICATION,
-        # name, label, greater is better, can be negative, function of one target
-        ("roc_auc", "ROC-AUC", True, False, roc_auc),
-        ("pr_auc", "PR-AUC", True, False, pr_auc),
-        ("mcc", "MCC", True, True, mcc),
+        # name, label, greater is better, can be negative, function of one target, in the label's unit
+        ("roc_auc", "ROC-AUC", True, False, roc_auc, False),
+        ("pr_auc", "PR-AUC", True, False, pr_auc, False),
+        ("mcc", "MCC", True, True, mcc, False),
     ),
     Kind.REGRESSION: _of(
         Kind.REGRESSION,
-        ("rmse", "RMSE", False, False, rmse),
-        ("mae", "MAE", False, False, mae),
-        ("r2", "R²", True, True, r2),
-        ("spearman", "Spearman", True, True, spearman),
+        ("rmse", "RMSE", False, False, rmse, True),
+        ("mae", "MAE", False, False, mae, True),
+        ("r2", "R²", True, True, r2, False),
+        ("spearman", "Spearman", True, True, spearman, False),
     ),
 }

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass, field
 from models.encoders.base import Encoder
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
-from molecules.cache import content_key
+from molecules.cache import content_key, environment
 from tasks.catalogue import Records
 from tasks.task import Task
 
 #: Raised when a change to training moves the trained weights.
-BANK_VERSION = 1
+BANK_VERSION = 2
 #: Raised when a change to the evaluation moves its figures.
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Cell:
         By name, in the order of the table; ``float32`` is among them.
     protocol : Protocol
         How it is measured.
+    device : str
+        Where: ``"cpu"`` or ``"cuda"``; figures of the two differ by rounding.
     """
 
     task: Task
@@ -68,6 +70,7 @@ class Cell:
     encoder: Encoder
     quantizers: Mapping[str, Quantizer]
     protocol: Protocol
+    device: str = "cpu"
 
     @property
     def bank_key(self) -> str:
@@ -79,20 +82,16 @@ class Cell:
             list(self.records.smiles),
             self.records.labels.tobytes(),
             self.encoder.recipe(),
+            environment(self.device),
             {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": asdict(p.head)},
         )
 
     def quantizer_key(self, name: str) -> str:
         """Hash of the evaluation of one quantizer."""
-        return content_key({"version": EVALUATION_VERSION, "quantizer": describe(self.quantizers[name])})
+        return content_key({"version": EVALUATION_VERSION, "quantizer": self.quantizers[name].identity()})
 
     @property
     def key(self) -> str:
         """Hash of the whole cell; names its result file."""
         keys = {name: self.quantizer_key(name) for name in self.quantizers}
         return content_key(self.bank_key, self.protocol.runs, list(keys.items()))
-
-
-def describe(quantizer: Quantizer) -> str:
-    """Return a quantizer's configuration as text; equal for equal configurations."""
-    return repr(quantizer)

@@ -14,7 +14,7 @@ class Bar:
     Parameters
     ----------
     console : Console
-        Where to draw; on a terminal bars move, elsewhere only notes are printed.
+        Where to draw; on a terminal bars move, elsewhere each is printed once, when its stage ends.
     """
 
     def __init__(self, console: Console) -> None:

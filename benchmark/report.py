@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.metrics import metric_named
-from benchmark.privacy.indicator import Aggregate
+from benchmark.privacy.aggregate import Aggregate
 from benchmark.results import CellResult
 from benchmark.tables import agreement, recommend, summarise
 from molecules.cache import atomic_write

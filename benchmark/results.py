@@ -4,21 +4,17 @@ A file holds one row per quantizer and run, and in its metadata everything the f
 data hash, encoder recipe, protocol, versions, cleaning report. Tables and figures are derived from it.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from molecules.cache import atomic_write
+from benchmark.frame_file import read_frame, write_frame
 from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
 
 #: Raised when the columns or the metadata change their meaning.
-FORMAT_VERSION = 1
-_METADATA_KEY = b"molmis"
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -44,12 +40,7 @@ def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: 
 
 def write_cell(path: Path, result: CellResult) -> None:
     """Write the result of a cell."""
-    table = pa.Table.from_pandas(result.rows, preserve_index=False)
-    facts = json.dumps({"format": FORMAT_VERSION, **result.facts}, sort_keys=True).encode()
-    with atomic_write(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: facts}), temporary
-        )
+    write_frame(path, result.rows, {"format": FORMAT_VERSION, **result.facts})
 
 
 def read_cell(path: Path) -> CellResult:
@@ -60,22 +51,16 @@ def read_cell(path: Path) -> CellResult:
     DataError
         If the file is damaged, is not a result of this project, or has a format this version cannot read.
     """
+    advice = "delete it and run the cell again"
     try:
-        table = pq.read_table(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"result {path} cannot be read ({error}); delete it and run the cell again") from None
-    raw = (table.schema.metadata or {}).get(_METADATA_KEY)
-    if raw is None:
-        raise DataError(f"{path} is no result of molmis (its Parquet metadata has no 'molmis' entry)")
-    try:
-        facts = json.loads(raw)
-    except ValueError as error:  # JSON and text decoding errors are both of this kind
-        raise DataError(f"result {path} is damaged ({error}); delete it and run the cell again") from None
+        rows, facts = read_frame(path)
+    except DataError as error:
+        raise DataError(f"result {error}; {advice}") from None
     if facts.get("format") != FORMAT_VERSION:
         raise DataError(
-            f"result {path} has format {facts.get('format')}, this version reads {FORMAT_VERSION}"
+            f"result {path} has format {facts.get('format')}, this version reads {FORMAT_VERSION}; {advice}"
         )
-    return CellResult(table.to_pandas(), facts)
+    return CellResult(rows, facts)
 
 
 def read_if_whole(path: Path, progress: Progress = SILENT) -> CellResult | None:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmark.privacy.aggregate import Aggregate
 from molecules.cache import writable, writable_file
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
@@ -44,14 +45,6 @@ class Listing(StrEnum):
     TASKS = "tasks"
     ENCODERS = "encoders"
     QUANTIZERS = "quantizers"
-
-
-class AggregateChoice(StrEnum):
-    """How r of the runs becomes one figure."""
-
-    MEAN = "mean"
-    TRIMMED = "trimmed"
-    MEDIAN = "median"
 
 
 #: Endings that tell a file from the name of a task.
@@ -135,8 +128,8 @@ def run(
         ),
     ] = 0.02,
     aggregate: Annotated[
-        AggregateChoice, typer.Option(help="How r of the runs becomes one figure; mean is the paper's.")
-    ] = AggregateChoice.MEAN,
+        Aggregate, typer.Option(help="How r of the runs becomes one figure; mean is the paper's.")
+    ] = Aggregate.MEAN,
     seed: Annotated[
         int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0, max=2**63 - 1)
     ] = 0,
@@ -207,9 +200,7 @@ def run(
             results=results,
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
-        from benchmark.privacy.indicator import Aggregate
-
-        report = Report.of(result, Aggregate(aggregate.value), max_drop)
+        report = Report.of(result, aggregate, max_drop)
         report.render(_wide(console))
         if out is not None:
             with progress.stage("drawing figures", 1) as step:

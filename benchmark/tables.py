@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmark.metrics import METRICS, metric_named, relative
+from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator import (
-    Aggregate,
     aggregate_runs,
     bootstrap_weights,
     percentile_interval,

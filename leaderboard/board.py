@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.privacy.aggregate import Aggregate
 from molecules.errors import DataError
 
 if TYPE_CHECKING:  # pandas is loaded when a board is made, so that --help is quick
@@ -30,14 +31,14 @@ class Board:
     skipped: tuple[str, ...]
 
 
-def board(results: Path = Path("results"), aggregate: str = "mean") -> Board:
+def board(results: Path = Path("results"), aggregate: Aggregate = Aggregate.MEAN) -> Board:
     """Return the board of every cell in a results folder.
 
     Parameters
     ----------
     results : Path
         Folder of the results store.
-    aggregate : {"mean", "trimmed", "median"}
+    aggregate : Aggregate
         How r of the runs becomes one figure.
 
     Raises
@@ -47,7 +48,6 @@ def board(results: Path = Path("results"), aggregate: str = "mean") -> Board:
     """
     import pandas as pd
 
-    from benchmark.privacy.indicator import Aggregate
     from benchmark.results import read_cell
     from benchmark.tables import STABLE_COLUMNS, summarise
 
@@ -62,7 +62,7 @@ def board(results: Path = Path("results"), aggregate: str = "mean") -> Board:
         except DataError as error:
             skipped.append(str(error))
             continue
-        table = summarise(cell, Aggregate(aggregate))
+        table = summarise(cell, aggregate)
         frames.append(table.assign(split=cell.facts["split"], cell=cell.facts["key"]))
     if not frames:
         why = f" ({skipped[0]})" if skipped else ""

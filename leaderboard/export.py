@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.run import AggregateChoice, run_app, user_errors
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.run import run_app, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +27,8 @@ def export(
     format_: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output if not given.")] = None,
     aggregate: Annotated[
-        AggregateChoice, typer.Option(help="How r of the runs becomes one figure.")
-    ] = AggregateChoice.MEAN,
+        Aggregate, typer.Option(help="How r of the runs becomes one figure.")
+    ] = Aggregate.MEAN,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write every measured cell and quantizer as one table, a row each."""
@@ -40,7 +41,7 @@ def export(
             raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
         if out is not None:
             writable_file(out, "--out")
-        made = board(results, aggregate.value)
+        made = board(results, aggregate)
         for line in made.skipped:
             typer.echo(f"skipped: {line}", err=True)
         data = _written(made.frame, format_)

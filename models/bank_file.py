@@ -1,38 +1,39 @@
-"""A trained block of runs on disk: one safetensors file, written whole or not at all."""
+"""A trained block of runs on disk: one file of tensors."""
 
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from models.heads import Bank, Heads
-from molecules.cache import atomic_write
+from models.tensor_file import read_tensors, save_tensors
 from molecules.progress import SILENT, Progress
 
 
-def save_bank(path: Path, bank: Bank) -> None:
-    """Write a block of runs to ``path``."""
+def save_bank(path: Path, bank: Bank, key: str) -> str:
+    """Write a block of runs to ``path``; return the hash of its content.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    bank : Bank
+        The block.
+    key : str
+        Hash of everything the block depends on.
+    """
     tensors = {"centre": bank.centre, "spread": bank.spread, "first_run": torch.tensor(bank.first_run)}
     for layer, (weight, bias) in enumerate(zip(bank.snapshots.weights, bank.snapshots.biases, strict=True)):
-        tensors[f"weight.{layer}"] = weight.contiguous()
-        tensors[f"bias.{layer}"] = bias.contiguous()
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary)
+        tensors[f"weight.{layer}"] = weight
+        tensors[f"bias.{layer}"] = bias
+    return save_tensors(path, tensors, key)
 
 
-def load_bank(path: Path, progress: Progress = SILENT) -> Bank | None:
-    """Return the block of runs in ``path``; None where it is absent or, with a note, damaged."""
-    if not path.exists():
+def load_bank(path: Path, key: str, progress: Progress = SILENT) -> Bank | None:
+    """Return the block of runs in ``path``; None where it is absent or, with a note, not that of ``key``."""
+    tensors = read_tensors(path, key, progress)
+    if tensors is None:
         return None
-    try:
-        with safe_open(path, framework="pt") as stream:
-            names = set(stream.keys())
-            layers = range(sum(name.startswith("weight.") for name in names))
-            weights = tuple(stream.get_tensor(f"weight.{layer}") for layer in layers)
-            biases = tuple(stream.get_tensor(f"bias.{layer}") for layer in layers)
-            centre, spread = stream.get_tensor("centre"), stream.get_tensor("spread")
-            return Bank(Heads(weights, biases), centre, spread, int(stream.get_tensor("first_run")))
-    except (SafetensorError, OSError) as error:
-        progress.note(f"bank: {path} is damaged ({error}); training these runs again")
-        return None
+    layers = range(sum(name.startswith("weight.") for name in tensors))
+    weights = tuple(tensors[f"weight.{layer}"] for layer in layers)
+    biases = tuple(tensors[f"bias.{layer}"] for layer in layers)
+    return Bank(Heads(weights, biases), tensors["centre"], tensors["spread"], int(tensors["first_run"]))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from molecules.streams import stream
 from tasks.task import Kind
 
 #: Runs trained in one go: a block is what is stored, and what a stopped bank goes on from.
@@ -122,9 +123,9 @@ class Bank:
     first_run: int
 
     @property
-    def final(self) -> Heads:
-        """The heads after the last epoch, leading axis (runs)."""
-        return self.snapshots[:, -1]
+    def runs(self) -> range:
+        """Numbers of the block's runs within the bank."""
+        return range(self.first_run, self.first_run + len(self.centre))
 
 
 def record_losses(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -169,17 +170,11 @@ def label_units(kind: Kind, labels: Tensor, members: Tensor) -> tuple[Tensor, Te
     return centre.nan_to_num(0.0).float(), spread.nan_to_num(1.0).float()
 
 
-def run_stream(seed: int, run: int, purpose: str) -> np.random.Generator:
-    """Return the random stream of one run for one purpose; it depends on nothing else."""
-    words = [seed, run, *purpose.encode()]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(words)))
-
-
 def _initial(
     sizes: Sequence[int], seed: int, runs: range, device: torch.device
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Draw the initial weights and biases of every run, uniform within 1/sqrt(fan-in) as torch.nn.Linear."""
-    streams = [run_stream(seed, run, "weights") for run in runs]
+    streams = [stream(seed, "weights", run) for run in runs]
     weights, biases = [], []
     for fan_in, fan_out in itertools.pairwise(sizes):
         bound = fan_in**-0.5
@@ -262,10 +257,12 @@ def train_block(
     )
     steps = config.epochs * -(-n_members // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    orders = [run_stream(seed, run, "batches") for run in runs]
+    orders = [stream(seed, "batches", run) for run in runs]
     kept: list[Heads] = []
     for _ in range(config.epochs):
-        order = torch.from_numpy(np.stack([stream.permutation(n_members) for stream in orders])).to(device)
+        order = torch.from_numpy(np.stack([own_order.permutation(n_members) for own_order in orders])).to(
+            device
+        )
         for start in range(0, n_members, config.batch_size):
             batch = own.gather(1, order[:, start : start + config.batch_size])
             outputs = Heads(tuple(weights), tuple(biases))(inputs[batch])

@@ -3,10 +3,13 @@
 Everything in the cache can be made again, so deleting it costs time and nothing else.
 """
 
+import glob
 import hashlib
+import importlib.metadata
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +17,9 @@ from pathlib import Path
 import platformdirs
 
 from molecules.errors import DataError
+
+#: Seconds after which a part that a killed process left behind is taken away.
+_STALE = 24 * 3600
 
 
 def cache_dir(room: str) -> Path:
@@ -34,6 +40,15 @@ def content_key(*parts: object) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()[:16]
+
+
+def environment(device: str = "cpu") -> dict[str, str]:
+    """Return what computed tensors depend on beside their recipe: versions of the libraries, and the device.
+
+    Rounding differs between versions of torch and between kinds of device; RDKit's releases change molecules.
+    """
+    versions = {package: importlib.metadata.version(package) for package in ("torch", "rdkit")}
+    return {**versions, "device": device.split(":")[0]}
 
 
 def file_sha256(path: Path) -> str:
@@ -80,15 +95,30 @@ def writable_file(path: Path, option: str) -> Path:
     return path
 
 
+def cannot_write(path: Path, error: Exception) -> DataError:
+    """Return the error of a file that could not be written, in one line."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    return DataError(f"cannot write {path} ({reason}); free some space, or name another place")
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that replaces it once the block has ended without an error.
 
     A reader therefore sees the old file, the new file or none, never a part, also after SIGKILL.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written, as on a full disk.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale_parts(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise cannot_write(path, error) from None
     temporary = Path(name)
     try:
         yield temporary
@@ -96,5 +126,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_stale_parts(path: Path) -> None:
+    """Take away the parts that processes killed long ago left of this file."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        if time.time() - part.stat().st_mtime > _STALE:
+            part.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from molecules.errors import MolmisError, TooFewRecordsError, UnknownNameError
 from molecules.quiet import quiet
+from molecules.streams import stream
 
 #: Pool and test set, each as ascending positions of records.
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -39,7 +40,7 @@ def random_split(n: int, test_share: float, seed: int) -> Split:
         If ``test_share`` lies outside [0, 1).
     """
     _check_share(test_share)
-    order = np.random.default_rng(seed).permutation(n)
+    order = stream(seed, "split").permutation(n)
     held = round(n * test_share)
     return np.sort(order[held:]), np.sort(order[:held])
 
@@ -135,7 +136,7 @@ def member_halves(n: int, runs: int, seed: int) -> NDArray[np.bool_]:
     """
     members = np.zeros((runs, n), dtype=np.bool_)
     for run in range(runs):
-        members[run, np.random.default_rng((seed, run)).permutation(n)[: n // 2]] = True
+        members[run, stream(seed, "members", run).permutation(n)[: n // 2]] = True
     return members
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from molecules.cache import atomic_write, cache_dir, content_key, file_sha256
 from molecules.cleaning_report import RULES_VERSION, CleaningReport
 from molecules.enough import check_enough
+from molecules.errors import DataError
 from tasks.task import DataOptions, Kind, Task
 
 #: Raised when the layout of the cached file changes.
@@ -138,7 +139,7 @@ def _write(path: Path, records: Records, options: DataOptions) -> None:
     try:
         with atomic_write(path) as temporary:
             pq.write_table(table, temporary)
-    except OSError as error:  # a full or read-only disk costs the cache, not the run
+    except DataError as error:  # a full or read-only disk costs the cache, not the run
         options.progress.note(f"records are not cached: {error}")
 
 

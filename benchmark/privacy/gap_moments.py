@@ -1,8 +1,8 @@
 """Means and variances of loss gaps between candidates, accumulated over blocks of records.
 
 For candidates ``k`` with per-record losses ``l_k(z)``, every gap ``xi = l_k - l_j`` has its mean and variance
-in the sums and in ``G = L L^T`` (candidates x candidates). Both are accumulated in float64 over blocks
-of records, so memory does not grow with the number of records.
+in the means and in the co-moments of the losses (candidates x candidates). Both are accumulated in float64
+over blocks of records, so memory does not grow with the number of records.
 """
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 class GapMoments:
     """Running moments of the losses of a fixed number of candidates.
 
-    The loss of the first candidate is subtracted from every record before it is accumulated. No gap
-    changes by this, and what is left is as small as the gaps themselves: without it, the variance of a
-    gap far smaller than the losses would drown in the rounding of their squares.
+    Two measures keep the digits of a gap that is far smaller than the losses. From every record, the smallest
+    loss of any candidate on it is subtracted: no gap changes by this, and near the best candidate, where the
+    gaps that matter are, what is left is of the size of the gaps. And every block is centred before its
+    products are formed, and merged by the update of Chan, Golub & LeVeque (1979), so that no mean is squared.
 
     Parameters
     ----------
@@ -29,9 +30,9 @@ class GapMoments:
 
     def __init__(self, candidates: int) -> None:
         self.records = 0
-        self._level = 0.0  # sum of the first candidate's losses: what the subtraction took away
-        self._sums = np.zeros(candidates)
-        self._products = np.zeros((candidates, candidates))
+        self._level = 0.0  # mean of what the subtraction took away
+        self._means = np.zeros(candidates)
+        self._comoments = np.zeros((candidates, candidates))
 
     def add(self, losses: ArrayLike) -> None:
         """Add a block of records.
@@ -47,23 +48,29 @@ class GapMoments:
             If the shape does not fit or a loss is not finite.
         """
         block = np.asarray(losses, dtype=np.float64)
-        if block.ndim != 2 or block.shape[0] != len(self._sums):
-            raise ValueError(f"losses need shape ({len(self._sums)}, records), got {block.shape}")
+        if block.ndim != 2 or block.shape[0] != len(self._means):
+            raise ValueError(f"losses need shape ({len(self._means)}, records), got {block.shape}")
         if not np.isfinite(block).all():
             raise ValueError("losses must be finite")
-        self.records += block.shape[1]
-        self._level += block[0].sum()
-        gaps = block - block[0]
-        self._sums += gaps.sum(1)
-        self._products += gaps @ gaps.T
+        if not (added := block.shape[1]):
+            return
+        lowest = block.min(0)
+        above = block - lowest
+        means = above.mean(1)
+        above -= means[:, None]
+        before, self.records = self.records, self.records + added
+        step = means - self._means
+        self._comoments += above @ above.T + np.outer(step, step) * (before * added / self.records)
+        self._means += step * (added / self.records)
+        self._level += (lowest.mean() - self._level) * (added / self.records)
 
     def mean_losses(self) -> NDArray[np.float64]:
         """Return the mean loss of every candidate, shape (C,)."""
-        return (self._sums + self._level) / self.records
+        return self._means + self._level
 
     def best(self) -> int:
         """Return the candidate with the smallest mean loss (the first of equals)."""
-        return int(np.argmin(self._sums))
+        return int(np.argmin(self._means))
 
     def gaps_to(self, reference: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and variance of ``l_k - l_reference`` over records, for every candidate k.
@@ -78,9 +85,7 @@ class GapMoments:
         delta, variance : ndarray, shape (C,)
             Variance with divisor m - 1; both 0 at the reference itself.
         """
-        m = self.records
-        delta = (self._sums - self._sums[reference]) / m
-        diagonal = np.diag(self._products)
-        squares = diagonal - 2 * self._products[reference] + diagonal[reference]
-        variance = np.maximum(squares - m * delta**2, 0.0) / max(m - 1, 1)
-        return delta, variance
+        delta = self._means - self._means[reference]
+        diagonal = np.diag(self._comoments)
+        squares = diagonal - 2 * self._comoments[reference] + diagonal[reference]
+        return delta, np.maximum(squares, 0.0) / max(self.records - 1, 1)

@@ -12,22 +12,14 @@ r ranks the quantizers of one task; it is not an absolute measure of what leaks.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.gap_moments import GapMoments
-
-
-class Aggregate(StrEnum):
-    """How the figures of the runs become one."""
-
-    MEAN = "mean"  # the paper's
-    TRIMMED = "trimmed"  # without the lowest and the highest tenth: the minimum is heavy-tailed over runs
-    MEDIAN = "median"
-
+from molecules.streams import stream
 
 #: Share of the runs left out at each end by ``Aggregate.TRIMMED``.
 TRIM = 0.1
@@ -38,6 +30,11 @@ def resolution(records: int) -> float:
 
     With m records, ``E[delta_hat^2 / (2 sigma^2)] = r + 1 / (2 m)``: the squared mean carries its own
     sampling variance, however small the true gap.
+
+    This holds for each single gap, so subtracting it is exact for two candidates. The minimum over more of
+    them picks the gap whose noise is lowest, so there the whole floor is too much and the corrected rate lies
+    too low, the more the candidates and the nearer the rates to the floor. The tests of this module state by
+    how much for 5 and 20 candidates of equal rate.
     """
     return 1.0 / (2.0 * records)
 
@@ -162,8 +159,7 @@ class Ranking:
 
 def bootstrap_weights(runs: int, resamples: int, seed: int) -> NDArray[np.intp]:
     """Return resampled run indices, shape (resamples, runs), the same for every figure of a cell (paired)."""
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *b"bootstrap"])))
-    return generator.integers(0, runs, (resamples, runs))
+    return stream(seed, "bootstrap").integers(0, runs, (resamples, runs))
 
 
 def rank_rates(

@@ -7,15 +7,13 @@ is cached.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, from_numpy
+from torch import from_numpy
 
-from molecules.cache import atomic_write, cache_dir, content_key
+from models.tensor_file import read_tensors, save_tensors
+from molecules.cache import cache_dir, content_key, environment
 from molecules.progress import SILENT, Progress
 from molecules.registry import Registry
 
@@ -61,32 +59,20 @@ def embed(
     encoder : Encoder
         Prepared (pretrained) only if the cache does not answer.
     smiles : sequence of str
-        Canonical SMILES; they and the encoder's recipe are the key.
+        Canonical SMILES; they, the encoder's recipe and the environment are the key.
 
     Returns
     -------
     ndarray of float32, shape (molecules, dimensions)
     """
-    path = cache_dir("embeddings") / f"{encoder.name}-{content_key(encoder.key, list(smiles))}.safetensors"
-    cached = read_tensors(path, progress)
-    if cached is not None and cached["embeddings"].shape[0] == len(smiles):
+    key = content_key(encoder.key, list(smiles), environment(device))
+    path = cache_dir("embeddings") / f"{encoder.name}-{key}.safetensors"
+    cached = read_tensors(path, key, progress)
+    if cached is not None:
         progress.note(f"embeddings: reused {path.name}")
         found: NDArray[np.float32] = cached["embeddings"].numpy()
         return found
     encoder.prepare(device, progress)
     embeddings = encoder.encode(smiles, progress)
-    with atomic_write(path) as temporary:
-        save_file({"embeddings": from_numpy(np.ascontiguousarray(embeddings))}, temporary)
+    save_tensors(path, {"embeddings": from_numpy(np.ascontiguousarray(embeddings))}, key)
     return embeddings
-
-
-def read_tensors(path: Path, progress: Progress = SILENT) -> dict[str, Tensor] | None:
-    """Return the tensors of a cached file; None, with a note if it is damaged, where they must be made."""
-    if not path.exists():
-        return None
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        progress.note(f"cache: {path} is damaged ({error}); making it again")
-        return None
-    return tensors

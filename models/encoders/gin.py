@@ -15,6 +15,7 @@ from torch_geometric.nn import GINConv
 
 from models.encoders.base import ENCODERS, Encoder
 from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
+from molecules.cache import content_key, environment
 from molecules.graphs import ATOM_CARDINALITIES, GraphBatch, featurize
 from molecules.progress import SILENT, Progress
 
@@ -120,9 +121,8 @@ class Gin(Encoder):
         if self._network is not None:
             return
         network = GinNetwork(self.config)
-        tensors = pretrained_file(
-            self.key, network, self.config.dimensions, self.pretraining, device, progress
-        )
+        key = content_key(self.key, environment(device))
+        tensors = pretrained_file(key, network, self.config.dimensions, self.pretraining, device, progress)
         self._centre, self._spread = tensors.pop("embedding.centre"), tensors.pop("embedding.spread")
         network.load_state_dict(tensors)
         self._network, self._device = network.to(device).eval(), device

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.encoders.base import read_tensors
-from molecules.cache import atomic_write, cache_dir, content_key, file_sha256
+from models.tensor_file import read_tensors, save_tensors
+from molecules.cache import cache_dir, content_key, environment, file_sha256
 from molecules.descriptors import LIMIT, NAMES, descriptors
 from molecules.graphs import GraphBatch, Graphs, featurize
 from molecules.parse import canonical, is_empty, parse_all
@@ -97,7 +96,7 @@ def pretrained_file(
     Parameters
     ----------
     key : str
-        Hash of the encoder's recipe: names the cached file.
+        Hash of the encoder's recipe and of the environment: names the cached file.
     network : Module
         Maps a ``GraphBatch`` to embeddings of ``dimensions`` features.
 
@@ -108,7 +107,7 @@ def pretrained_file(
         molecules.
     """
     path = cache_dir("encoders") / f"{key}.safetensors"
-    cached = read_tensors(path, progress)
+    cached = read_tensors(path, key, progress)
     if cached is not None:
         return cached
     smiles = pretraining_smiles(config.molecules)
@@ -120,18 +119,17 @@ def pretrained_file(
         if callable(reset):
             reset()
     trainer = _Trainer(network, dimensions, graphs, targets, config, device)
-    trainer.run(path.with_suffix(".checkpoint"), progress)
+    trainer.run(path.with_suffix(".checkpoint"), key, progress)
     raw = embed_graphs(network, graphs, device)
     spread = raw.std(0)
     # a feature that is dead on the pretraining molecules must not explode on others
     spread = spread.clamp(min=0.1 * float(spread.median()))
     tensors = {
-        **{name: value.contiguous() for name, value in network.state_dict().items()},
+        **network.state_dict(),
         "embedding.centre": raw.mean(0),
         "embedding.spread": spread,
     }
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary)
+    save_tensors(path, tensors, key)
     path.with_suffix(".checkpoint").unlink(missing_ok=True)
     progress.note(f"encoder: median R2 of the descriptors on held-out molecules {trainer.held_out_r2():.3f}")
     return tensors
@@ -164,10 +162,9 @@ def on_device(batch: GraphBatch, device: str) -> GraphBatch:
 
 def _training_set(smiles: list[str], progress: Progress) -> tuple[Graphs, Tensor]:
     """Return graphs and standardised descriptors, cached by content (they take half a minute)."""
-    path = (
-        cache_dir("encoders") / f"descriptors-{content_key(smiles, [*NAMES, LIMIT, TARGET_CLIP])}.safetensors"
-    )
-    cached = read_tensors(path, progress)
+    key = content_key(smiles, [*NAMES, LIMIT, TARGET_CLIP], environment())
+    path = cache_dir("encoders") / f"descriptors-{key}.safetensors"
+    cached = read_tensors(path, key, progress)
     graphs = featurize(smiles, progress)
     if cached is not None:
         return graphs, cached["targets"]
@@ -176,8 +173,7 @@ def _training_set(smiles: list[str], progress: Progress) -> tuple[Graphs, Tensor
     varying = spread > 0
     standard = (values[:, varying] - values[:, varying].mean(0)) / spread[varying]
     targets = torch.from_numpy(np.clip(standard, -TARGET_CLIP, TARGET_CLIP).astype(np.float32, order="C"))
-    with atomic_write(path) as temporary:
-        save_file({"targets": targets}, temporary)
+    save_tensors(path, {"targets": targets}, key)
     return graphs, targets
 
 
@@ -204,14 +200,14 @@ class _Trainer:
         held_out = max(1, int(HELD_OUT * len(graphs)))
         self.held_out, self.train = order[:held_out], order[held_out:]
 
-    def run(self, checkpoint: Path, progress: Progress) -> None:
-        """Train for all epochs, going on from the checkpoint if there is one."""
-        done = self._restore(checkpoint, progress)
+    def run(self, checkpoint: Path, key: str, progress: Progress) -> None:
+        """Train for all epochs, going on from the checkpoint of that key if there is one."""
+        done = self._restore(checkpoint, key, progress)
         with progress.stage("pretraining encoder", self.config.epochs * len(self.train)) as step:
             step(done * len(self.train))
             for epoch in range(done, self.config.epochs):
                 self._epoch(epoch, step)
-                self._save(checkpoint, epoch + 1)
+                self._save(checkpoint, key, epoch + 1)
 
     def _epoch(self, epoch: int, step: Callable[[int], None]) -> None:
         self.network.train()
@@ -258,13 +254,11 @@ class _Trainer:
             state = self.optimiser.state[parameter]
             yield from ((f"adamw.{number}.{k}", state[k]) for k in ("exp_avg", "exp_avg_sq", "step"))
 
-    def _save(self, checkpoint: Path, epochs: int) -> None:
-        tensors = {name: value.detach().cpu().contiguous() for name, value in self._state()}
-        with atomic_write(checkpoint) as temporary:
-            save_file({**tensors, "epochs": torch.tensor(epochs)}, temporary)
+    def _save(self, checkpoint: Path, key: str, epochs: int) -> None:
+        save_tensors(checkpoint, {**dict(self._state()), "epochs": torch.tensor(epochs)}, key)
 
-    def _restore(self, checkpoint: Path, progress: Progress) -> int:
-        saved = read_tensors(checkpoint, progress)
+    def _restore(self, checkpoint: Path, key: str, progress: Progress) -> int:
+        saved = read_tensors(checkpoint, key, progress)
         if saved is None:
             return 0
 

@@ -1,14 +1,14 @@
 """A quantizer from a plain function of one matrix: NumPy in, NumPy out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.quantizers.base import Quantized, Quantizer, check_weight, unit_scale
+from models.quantizers.base import Quantized, Quantizer, check_weight, source_key, unit_scale
 
 #: From a float32 matrix (out, in) to the quantized one, of the same shape.
 MatrixFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -32,12 +32,18 @@ class MatrixQuantizer(Quantizer):
         Whether the function promises Q(a w) = a Q(w) for a > 0; the contract then checks it.
     """
 
-    function: MatrixFunction
+    function: MatrixFunction = field(repr=False)  # its address is no part of what it is
     bits: float
     scaled: bool = False
 
     formula = "a function of one matrix"
     reference = "given by its author"
+
+    def identity(self) -> str:
+        """Return the function's name and a hash of the code it stands in, and the parameters."""
+        line = getattr(getattr(self.function, "__code__", None), "co_firstlineno", "")  # of several lambdas
+        name = f"{self.function.__module__}.{self.function.__qualname__}:{line}"
+        return f"{self!r} of {name} code {source_key(self.function)}"
 
     @property
     def adaptive(self) -> bool:

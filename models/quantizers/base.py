@@ -6,14 +6,17 @@ snapshots: each ``(out, in)`` matrix is quantized by itself, and the whole bank 
 weights, the bits per weight and the packed bytes follow from codes, levels and scales.
 """
 
+import inspect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
+from molecules.cache import content_key
 from molecules.registry import Registry
 
 #: Whether levels are multiplied with a scale fitted to each matrix, or stand as they are on [-1, 1].
@@ -77,6 +80,14 @@ class Quantizer(ABC):
         """Whether the levels are scaled to each matrix, so that Q(a w) = a Q(w) for a > 0."""
         return getattr(self, "scale", "none") == "adaptive"
 
+    def identity(self) -> str:
+        """Return what its figures depend on, as text: its configuration, and a hash of the code behind it.
+
+        A change to the module that defines it is another quantizer, so that what was measured before the
+        change is not taken for what would be measured now.
+        """
+        return f"{self!r} code {source_key(type(self))}"
+
     @abstractmethod
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, float32 of shape (..., out, in), by itself."""
@@ -87,6 +98,19 @@ QUANTIZERS: Registry[Quantizer] = Registry("quantizer", "models.quantizers")
 
 #: The classes of the zoo by the name of their family, for specifications such as ``ternary:sparsity=0.8``.
 FAMILIES: Registry[type[Quantizer]] = Registry("quantizer family", "models.quantizers")
+
+
+def source_key(defined: Callable[..., object]) -> str:
+    """Return a hash of the module in which a class or a function is defined.
+
+    Its compiled code where there is no source to read, as in an interactive session.
+    """
+    module = inspect.getmodule(defined)
+    try:
+        return content_key(inspect.getsource(module if module is not None else defined))
+    except (OSError, TypeError):
+        code = getattr(defined, "__code__", None)
+        return content_key(defined.__qualname__, b"" if code is None else code.co_code)
 
 
 def check_scale(scale: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import spearmanr
 
-from benchmark.metrics import METRICS, metric_named, relative, scored_targets
+from benchmark.metrics import METRICS, metric_named, performance_unit, relative, scored_targets
 from molecules.errors import UnknownNameError
 from tasks.task import Kind, Task
 
@@ -32,7 +32,9 @@ def reference(metric, predictions, labels):
         for target in range(labels.shape[1]):
             known = ~np.isnan(labels[:, target])
             if len(set(labels[known, target])) > 1:
-                own.append(REFERENCES[metric.name](labels[known, target], run[known, target]))
+                figure = REFERENCES[metric.name](labels[known, target], run[known, target])
+                scaled = metric.in_label_unit and labels.shape[1] > 1
+                own.append(figure / labels[known, target].std() if scaled else figure)
         figures.append(np.mean(own) if own else np.nan)
     return np.array(figures)
 
@@ -171,3 +173,30 @@ def test_the_main_metric_of_a_kind_is_the_first_of_its_table(kind):
     task = Task("t", kind, ("y",), "", "", "", load=lambda task, options: None)
     assert task.main_metric == next(iter(METRICS[kind]))
     assert all(name == metric.name and metric.kind is kind for name, metric in METRICS[kind].items())
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_errors_of_several_targets_do_not_hang_on_their_units(name):
+    metric = metric_named(Kind.REGRESSION, name)
+    predictions, labels = case(Kind.REGRESSION, targets=2)
+    in_other_units = np.array([1.0, 1000.0])
+    np.testing.assert_allclose(
+        metric(predictions * in_other_units, labels * in_other_units), metric(predictions, labels), rtol=1e-12
+    )
+    # one target keeps its unit
+    one = metric(predictions[:, :, :1] * 1000, labels[:, :1] * 1000)
+    np.testing.assert_allclose(one, 1000 * metric(predictions[:, :, :1], labels[:, :1]), rtol=1e-12)
+
+
+def test_squared_error_in_standard_deviations_is_what_r2_leaves():
+    predictions, labels = case(Kind.REGRESSION, targets=1)
+    labels = np.concatenate([labels, labels], axis=1)  # two equal targets: each divided by its spread
+    both = np.concatenate([predictions, predictions], axis=2)
+    rmse, r2 = (METRICS[Kind.REGRESSION][name](both, labels) for name in ("rmse", "r2"))
+    np.testing.assert_allclose(1 - rmse**2, r2, rtol=1e-10)
+
+
+def test_units():
+    rmse, auc = metric_named(Kind.REGRESSION, "rmse"), metric_named(Kind.CLASSIFICATION, "roc_auc")
+    assert [performance_unit(rmse, targets) for targets in (1, 2)] == ["label", "standard deviations"]
+    assert performance_unit(auc, 12) == ""

@@ -47,6 +47,33 @@ def test_tiny_gaps_on_large_losses_keep_their_digits():
     np.testing.assert_allclose(variance, exact.var(1, ddof=1), rtol=1e-9)
 
 
+@pytest.mark.parametrize("huge", [[0], [0, 1, 2, 3, 4, 5], [7]], ids=["first", "most", "last"])
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9])
+def test_candidates_of_huge_loss_do_not_cost_the_others_their_digits(huge, size):
+    # an early snapshot whose losses are huge, or most of them: the gaps near the best are what r is made of
+    losses = np.random.default_rng(1).gamma(1.0, 1.0, (8, 2000))
+    losses[huge] *= size
+    moments = moments_of(losses, 3)
+    delta, variance = moments.gaps_to(moments.best())
+    gaps = losses - losses[losses.mean(1).argmin()]
+    np.testing.assert_allclose(delta, gaps.mean(1), rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(variance, gaps.var(1, ddof=1), rtol=1e-9)
+
+
+def test_a_mean_far_from_zero_costs_no_digits():
+    gap = np.random.default_rng(2).normal(0.0, 1e-3, 4000)
+    losses = np.stack([np.zeros(4000), 1e4 + gap])
+    _, variance = moments_of(losses, 5).gaps_to(0)
+    np.testing.assert_allclose(variance[1], (1e4 + gap).var(ddof=1), rtol=1e-9)
+
+
+def test_an_empty_block_changes_nothing():
+    losses = np.random.default_rng(3).random((3, 20))
+    moments = moments_of(losses, 2)
+    moments.add(np.empty((3, 0)))
+    np.testing.assert_allclose(moments.mean_losses(), losses.mean(1))
+
+
 @pytest.mark.parametrize("bad", [np.zeros((3, 4)), np.zeros(2), np.array([[0.0, np.nan], [1.0, 2.0]])])
 def test_refuses_wrong_shapes_and_values(bad):
     with pytest.raises(ValueError, match=r"shape|finite"):

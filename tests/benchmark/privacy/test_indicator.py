@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import (
@@ -49,6 +49,37 @@ def test_floor_correction_matters_where_the_floor_is_large():
     # with m = 500 the uncorrected estimate is off by a fifth, far beyond its error: the test above can fail
     plain, _ = rates(500, 800)
     assert (plain.mean() - TRUE_RATE) > 5 * plain.std(ddof=1) / np.sqrt(len(plain))
+
+
+@pytest.mark.parametrize("candidates", [5, 20])
+@pytest.mark.parametrize(
+    ("records", "delta", "repeats"), [(500, 0.3, 300), (5_000, 0.1, 100), (50_000, 0.03, 30)]
+)
+def test_minimum_over_many_candidates_against_its_exact_expectation(records, delta, repeats, candidates):
+    # independent gaps of equal rate: m delta_hat^2 / sigma^2 is noncentral chi-squared with 1 degree of
+    # freedom, and the mean of the least of C - 1 of them is the integral of S(x)^(C - 1)
+    rng = np.random.default_rng(candidates)
+    plain, corrected = [], []
+    for _ in range(repeats):
+        moments = GapMoments(candidates)
+        for block in np.array_split(np.arange(records), max(1, records // 5000)):
+            losses = rng.normal(delta, SIGMA, (candidates, len(block)))
+            losses[0] = 0.0
+            moments.add(losses)
+        found = run_rate(moments)
+        plain.append(found.rate)
+        corrected.append(found.corrected)
+    noncentral = stats.ncx2(1, records * delta**2 / SIGMA**2)
+    end = noncentral.ppf(1 - 1e-12)
+    least = integrate.quad(lambda x: noncentral.sf(x) ** (candidates - 1), 0, end, limit=200)[0]
+    expected = least / (2 * records)
+    error = np.std(plain, ddof=1) / np.sqrt(repeats)
+    # the variance is estimated from m records: its inverse is too large by 2/m or so
+    assert abs(np.mean(plain) - expected) < 3 * error + 3 * expected / records
+    # subtracting the whole floor is too much for a minimum over several: the corrected rate is too low
+    bias = np.mean(corrected) - delta**2 / (2 * SIGMA**2)
+    assert bias < -5 * error
+    assert np.mean(corrected) == pytest.approx(expected - resolution(records), abs=4 * error)
 
 
 def test_minimum_over_candidates_is_brute_force():

@@ -44,7 +44,7 @@ def trainer(problem, config: Pretraining) -> pretraining._Trainer:
 def test_held_out_molecules_are_predicted_better_after_training(problem, tmp_path):
     made = trainer(problem, Pretraining(epochs=40, batch_size=32, learning_rate=1e-2))
     before = made.held_out_r2()
-    made.run(tmp_path / "checkpoint", Listener())
+    made.run(tmp_path / "checkpoint", "key", Listener())
     assert before < 0.3
     assert made.held_out_r2() > 0.8
     assert len(made.held_out) == 10
@@ -57,7 +57,7 @@ def test_held_out_molecules_do_not_enter_training(problem, tmp_path):
     changed[one.held_out] = 5.0
     two = trainer((graphs, changed), SHORT)
     for number, made in enumerate((one, two)):
-        made.run(tmp_path / str(number), Listener())
+        made.run(tmp_path / str(number), "key", Listener())
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, two.parameters, strict=True))
 
 
@@ -66,7 +66,7 @@ def test_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero_along_a_cosine(p
     rates = []
     step = made.optimiser.step
     made.optimiser.step = lambda: (rates.append(made.optimiser.param_groups[0]["lr"]), step())  # type: ignore[method-assign]
-    made.run(tmp_path / "checkpoint", Listener())
+    made.run(tmp_path / "checkpoint", "key", Listener())
     share = np.arange(40) / 40  # 190 molecules are 10 batches an epoch
     cosine = 0.5 * (1 + np.cos(np.pi * (share - 0.1) / 0.9))
     np.testing.assert_allclose(rates, 0.5 * np.where(share < 0.1, share / 0.1, cosine))
@@ -75,14 +75,14 @@ def test_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero_along_a_cosine(p
 @pytest.mark.parametrize("stopped_after", [1, 2])
 def test_network_and_optimiser_go_on_where_they_were(problem, tmp_path, stopped_after):
     whole = trainer(problem, SHORT)
-    whole.run(tmp_path / "whole", Listener())
+    whole.run(tmp_path / "whole", "key", Listener())
     part = trainer(problem, SHORT)
     for epoch in range(stopped_after):
         part._epoch(epoch, lambda steps: None)
-    part._save(tmp_path / "part", stopped_after)
+    part._save(tmp_path / "part", "key", stopped_after)
     torch.manual_seed(99)  # nothing may hang on the state of the generator
     resumed = pretraining._Trainer(GinNetwork(TINY), TINY.dimensions, *problem, SHORT, "cpu")
-    resumed.run(tmp_path / "part", Listener())
+    resumed.run(tmp_path / "part", "key", Listener())
     for (name, one), (_, two) in zip(whole._state(), resumed._state(), strict=True):
         assert torch.equal(one, two), name
 

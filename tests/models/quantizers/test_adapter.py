@@ -1,11 +1,13 @@
 """A function of one matrix, mapped over a bank."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
 
 from models.quantizers.adapter import from_matrix_function
-from models.quantizers.base import QUANTIZERS
+from models.quantizers.base import QUANTIZERS, source_key
 from models.quantizers.contract import check
 from models.quantizers.measures import entropy_bits
 from models.quantizers.packing import packed_bytes
@@ -65,3 +67,26 @@ def test_more_levels_than_declared_are_found():
 def test_one_level_is_flagged():
     findings = check(from_matrix_function(np.zeros_like, bits=1))
     assert [(finding.check, finding.refused) for finding in findings] == [("degenerate", False)]
+
+
+def test_identity_tells_functions_and_parameters_apart_and_holds_no_address():
+    def other(matrix):
+        return binarized(matrix)
+
+    pair = [lambda matrix: matrix, lambda matrix: -matrix]  # two of one name, on one line
+    assert from_matrix_function(binarized, bits=1).identity() == from_matrix_function(binarized, 1).identity()
+    made = [from_matrix_function(f, bits=1) for f in (binarized, other)]
+    made += [from_matrix_function(binarized, bits=2), from_matrix_function(binarized, bits=1, scaled=True)]
+    assert len({quantizer.identity() for quantizer in made}) == 4
+    assert all("0x" not in quantizer.identity() for quantizer in made)
+    assert all("0x" not in repr(from_matrix_function(f, bits=1)) for f in pair)
+
+
+def test_identity_follows_the_code(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+    for number, value in enumerate((1, 2)):
+        name = f"mine_{number}"
+        (tmp_path / f"{name}.py").write_text(f"def quantize(matrix):\n    return 0 * matrix + {value}\n")
+        seen.append(source_key(importlib.import_module(name).quantize))
+    assert seen[0] != seen[1]

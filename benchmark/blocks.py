@@ -1,0 +1,112 @@
+"""What a cell has finished so far, on disk: blocks of trained runs, and their evaluation by each quantizer.
+
+A block is found again by what it depends on, and an evaluation also by the content of the block it was made
+on. So a stopped cell goes on where it was, and nothing enters a table that belongs to something else.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.frame_file import read_frame, write_frame
+from benchmark.plan import Cell
+from models.bank_file import load_bank, save_bank
+from models.heads import BLOCK_RUNS, Bank
+from models.tensor_file import stored_content
+from molecules.cache import cache_dir, content_key
+from molecules.errors import DataError
+from molecules.progress import Progress
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The rows of one quantizer over one block, and the content of the block they were made on."""
+
+    rows: pd.DataFrame
+    bank: str
+
+
+class BlockStore:
+    """The finished blocks of a cell.
+
+    Parameters
+    ----------
+    cell : Cell
+        Its bank and its quantizers name the files.
+    progress : Progress
+        Is told of files that are damaged or belong to something else.
+
+    Attributes
+    ----------
+    blocks : list of range
+        The runs of each block; the last one may be shorter.
+    """
+
+    def __init__(self, cell: Cell, progress: Progress) -> None:
+        runs = cell.protocol.runs
+        self.blocks = [range(i, min(i + BLOCK_RUNS, runs)) for i in range(0, runs, BLOCK_RUNS)]
+        self._cell, self._progress = cell, progress
+        self._folder = cache_dir("bank") / f"{cell.task.name}-{cell.encoder.name}-{cell.bank_key}"
+
+    def bank(self, runs: range) -> Bank | None:
+        """Return a block of trained runs; None where it must be trained."""
+        return load_bank(self._bank_path(runs), self._bank_key(runs), self._progress)
+
+    def save_bank(self, bank: Bank) -> None:
+        """Keep a block of trained runs."""
+        save_bank(self._bank_path(bank.runs), bank, self._bank_key(bank.runs))
+
+    def bank_content(self, runs: range) -> str | None:
+        """Return the hash of a block on disk, by its head alone; None where there is none of these runs."""
+        return stored_content(self._bank_path(runs), self._bank_key(runs))
+
+    def evaluation(self, runs: range, name: str) -> Evaluation | None:
+        """Return the rows of a quantizer over a block; None where they must be made."""
+        path = self._evaluation_path(runs, name)
+        if not path.exists():
+            return None
+        try:
+            rows, facts = read_frame(path)
+        except DataError as error:
+            self._progress.note(f"evaluation: {error}; doing it again")
+            return None
+        if facts.get("key") == self._evaluation_key(runs, name):
+            return Evaluation(rows, str(facts["bank"]))
+        self._progress.note(f"evaluation: {path} holds something else than its name says; doing it again")
+        return None
+
+    def save_evaluation(self, runs: range, name: str, evaluation: Evaluation) -> None:
+        """Keep the rows of a quantizer over a block."""
+        facts: dict[str, object] = {"key": self._evaluation_key(runs, name), "bank": evaluation.bank}
+        write_frame(self._evaluation_path(runs, name), evaluation.rows, facts)
+
+    def evaluations(self, runs: range) -> dict[str, Evaluation]:
+        """Return every evaluation of a block that can be kept: all of one and the same trained block."""
+        cell, progress = self._cell, self._progress
+        found = {name: e for name in cell.quantizers if (e := self.evaluation(runs, name)) is not None}
+        content = self.bank_content(runs)
+        known = {content} if content is not None else {e.bank for e in found.values()}
+        kept = {name: e for name, e in found.items() if {e.bank} == known}
+        if len(kept) < len(found):
+            progress.note(
+                f"evaluation: {len(found) - len(kept)} of {_block_name(runs)} were made on other trained "
+                "runs than are there now; doing them again"
+            )
+        return kept
+
+    def _bank_key(self, runs: range) -> str:
+        return content_key(self._cell.bank_key, [runs.start, runs.stop])
+
+    def _bank_path(self, runs: range) -> Path:
+        return self._folder / f"{_block_name(runs)}.safetensors"
+
+    def _evaluation_key(self, runs: range, name: str) -> str:
+        return content_key(self._bank_key(runs), self._cell.quantizer_key(name))
+
+    def _evaluation_path(self, runs: range, name: str) -> Path:
+        return self._folder / _block_name(runs) / f"{self._cell.quantizer_key(name)}.parquet"
+
+
+def _block_name(runs: range) -> str:
+    return f"runs-{runs.start:04d}-{runs.stop - 1:04d}"

@@ -1,0 +1,85 @@
+"""From settings to a stored result: what is refused, what is said of a result."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmark.execute import Settings, measure
+from models.heads import HeadConfig
+from models.quantizers.base import QUANTIZERS, Quantized, Quantizer, unit_scale
+from molecules.errors import MolmisError
+from tasks.task import DataOptions, Kind, RawRecords, Task
+from tests.listener import Listener
+
+HEAD = HeadConfig(hidden=(6,), epochs=2)
+
+
+def task(targets: int = 1, kind: Kind = Kind.REGRESSION) -> Task:
+    rng = np.random.default_rng(0)
+    smiles = ["C" * i + "O" for i in range(1, 121)]
+    labels = rng.normal(size=(120, targets))
+    if kind is Kind.CLASSIFICATION:
+        labels = (labels > 0).astype(float)
+        labels[:, 1:] = 0
+        labels[0, 1:] = 1
+    names = tuple(f"y{number}" for number in range(targets))
+    raw = RawRecords(smiles, labels, names, kind, "nowhere", "0")
+    return Task("toy", kind, names, "toy", "none", "none", load=lambda task, options: raw)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return lambda *names: Settings("ecfp", names, 2, results=tmp_path / "results", head=HEAD, device="cpu")
+
+
+@dataclass(frozen=True)
+class Broken(Quantizer):
+    """Adds what was never there."""
+
+    bits: float = 1
+    formula = "w + 1"
+    reference = "none"
+
+    def quantize(self, weight: Tensor) -> Quantized:
+        """Return more levels than a bit can tell apart."""
+        codes = torch.arange(weight.numel()).reshape(weight.shape) % 16
+        return Quantized(codes, torch.arange(16.0), unit_scale(weight))
+
+
+def test_facts_say_what_the_figures_depend_on(settings, own_cache):
+    facts = measure(task(), DataOptions(), settings("sign")).facts
+    assert facts["quantizers"].keys() == {"float32", "sign"}
+    assert facts["quantizer_flags"] == {}
+    assert facts["performance_unit"] == "label"
+    assert facts["unscored"] == []
+    assert facts["device"] == "cpu"
+    several = measure(task(targets=2), DataOptions(), settings("sign")).facts
+    assert several["performance_unit"] == "standard deviations"
+
+
+def test_targets_that_the_test_set_cannot_score_are_named(settings, own_cache):
+    made = measure(task(targets=2, kind=Kind.CLASSIFICATION), DataOptions(), settings("sign"))
+    assert made.facts["unscored"] == ["y1"]
+
+
+def test_flags_of_the_contract_are_carried(settings, own_cache):
+    facts = measure(task(), DataOptions(), settings("uniform-2-unscaled")).facts
+    (said,) = facts["quantizer_flags"]["uniform-2-unscaled"]
+    assert "single level" in said
+
+
+def test_a_quantizer_that_breaks_the_contract_is_refused_before_anything_is_loaded(settings, monkeypatch):
+    monkeypatch.setitem(QUANTIZERS._members, "broken", Broken())
+    listener = Listener()
+    with pytest.raises(MolmisError, match="quantizer broken breaks the contract"):
+        measure(task(), DataOptions(), settings("broken"), listener)
+    assert listener.notes == []
+
+
+@pytest.mark.parametrize("given", [(), ("",), (" , ",)])
+def test_no_quantizer_is_refused(given, settings):
+    with pytest.raises(MolmisError, match="--quantizers names none"):
+        measure(task(), DataOptions(), settings(*given))

@@ -1,0 +1,70 @@
+"""Frames on disk: what is not what was written is never read."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmark.frame_file import read_frame, write_frame
+from molecules.errors import DataError
+
+FRAME = pd.DataFrame(
+    {"run": [0, 1, 2], "rate": [0.1, np.nan, -0.0], "constant": [True, False, True], "reason": ["", "é", "x"]}
+)
+
+
+def test_round_trip_is_exact(tmp_path):
+    write_frame(tmp_path / "f.parquet", FRAME, {"key": "k", "sizes": [1, 2]})
+    frame, facts = read_frame(tmp_path / "f.parquet")
+    pd.testing.assert_frame_equal(frame, FRAME, check_dtype=False, check_exact=True)
+    assert np.signbit(frame["rate"][2])
+    assert facts == {"key": "k", "sizes": [1, 2]}
+
+
+def overwrite(path: Path, frame: pd.DataFrame) -> None:
+    """Change the rows of a file and leave what it says of them."""
+    metadata = pq.read_schema(path).metadata
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(metadata), path)
+
+
+@pytest.mark.parametrize("column", list(FRAME))
+def test_changed_rows_are_noticed(tmp_path, column):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"key": "k"})
+    changed = FRAME.copy()
+    changed[column] = changed[column].iloc[::-1].to_numpy()
+    if column == "constant":
+        changed[column] = ~changed[column]
+    overwrite(path, changed)
+    with pytest.raises(DataError, match=r"f\.parquet is damaged \(its rows"):
+        read_frame(path)
+
+
+def test_lost_rows_and_columns_are_noticed(tmp_path):
+    path = tmp_path / "f.parquet"
+    for part in (FRAME.iloc[:2], FRAME.drop(columns="rate")):
+        write_frame(path, FRAME, {})
+        metadata = pq.read_schema(path).metadata
+        pq.write_table(
+            pa.Table.from_pandas(part, preserve_index=False).replace_schema_metadata(metadata), path
+        )
+        with pytest.raises(DataError, match="its rows"):
+            read_frame(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"quantizer,r\n"])
+def test_what_is_no_frame_is_named(tmp_path, data):
+    path = tmp_path / "f.parquet"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"f\.parquet is damaged"):
+        read_frame(path)
+
+
+def test_a_frame_of_another_program_is_named(tmp_path):
+    path = tmp_path / "f.parquet"
+    FRAME.to_parquet(path)
+    with pytest.raises(DataError, match="no result of molmis"):
+        read_frame(path)
