@@ -1,5 +1,6 @@
 """The two figures of a cell: privacy against performance, and the privacy of each quantizer."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pandas as pd
 import seaborn as sns
 from adjustText import adjust_text
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from benchmark.tables import REFERENCE, degenerate
 from molecules.cache import atomic_write
 
 #: Colour-blind safe, one colour a family of quantizers; a family not named here takes the next free one.
 _FAMILIES = ("float32", "uniform", "ternary", "sign")
+#: Rows of a table above which a figure is drawn larger.
+_MANY = 14
 UNIT = 1e4  # r is shown in units of 1e-4
 
 
@@ -31,12 +35,15 @@ def _palette(names: pd.Series) -> dict[str, Any]:
 def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> Figure:
     """Draw r against relative performance, with intervals and the Pareto front.
 
-    Degenerate quantizers (constant predictions, no skill) are drawn hollow: their privacy is worthless.
+    Degenerate quantizers (constant predictions, no skill), whose privacy is worthless, and those without an r
+    are not drawn but named below.
     """
-    known = table[table[["r", "relative_performance"]].notna().all(axis=1)]
-    figure = Figure(figsize=(8.5, 5.6), layout="constrained")
+    has_both = table[["r", "relative_performance"]].notna().all(axis=1)
+    useless = degenerate(table)
+    known = table[has_both & ~useless]
+    figure = Figure(figsize=(8.5, 5.6) if len(table) <= _MANY else (11, 7.5), layout="constrained")
     axes = figure.subplots()
-    palette, hollow = _palette(known["quantizer"]), degenerate(known)
+    palette = _palette(table["quantizer"])
     floor = UNIT * float(table["resolution"].iloc[0])
     front = known[known["pareto"]].sort_values("relative_performance")
     axes.plot(
@@ -45,10 +52,11 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
         color="0.6",
         lw=1.2,
         ls="--",
+        drawstyle="steps-pre",
         zorder=1,
         label="Pareto front",
     )
-    for (_, row), empty in zip(known.iterrows(), hollow, strict=True):
+    for _, row in known.iterrows():
         colour = palette[family(row["quantizer"])]
         axes.errorbar(
             row["relative_performance"],
@@ -57,7 +65,6 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
             yerr=_reach(row, "r", "r_low", "r_high", UNIT),
             fmt="o",
             ms=7,
-            mfc="none" if empty else colour,
             color=colour,
             ecolor=(*colour[:3], 0.45),
             elinewidth=1,
@@ -73,9 +80,18 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
     axes.set_ylabel("indicator r × 10⁴  (higher = more private)")
     axes.set_title(title, fontsize=9, loc="left")
     axes.margins(x=0.1)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
+    left_out = {"useless model": table[useless], "r unknown": table[~has_both & ~useless]}
+    _legend(figure, left_out)
     _label_points(axes, known)
     return figure
+
+
+def _legend(figure: Figure, left_out: dict[str, pd.DataFrame]) -> None:
+    """Draw the legend, and below it what is not drawn and why."""
+    said = [f"{', '.join(rows['quantizer'])} ({why})" for why, rows in left_out.items() if len(rows)]
+    legend = figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    if said:
+        legend.set_title(textwrap.fill(f"not drawn: {'; '.join(said)}", 110), prop=FontProperties(size=8))
 
 
 def _reach(row: pd.Series, value: str, low: str, high: str, unit: float = 1.0) -> np.ndarray[Any, Any]:
@@ -87,7 +103,7 @@ def _label_points(axes: Any, table: pd.DataFrame) -> None:
     """Write the name beside each point; points that lie on each other share one label of several names."""
     axes.figure.draw_without_rendering()  # the placing goes by the final layout
     points = np.column_stack([table["relative_performance"], UNIT * table["r"]])
-    groups = near_points(axes.transData.transform(points))
+    groups = near_points(axes.transData.transform(points), 26.0 if len(table) <= _MANY else 60.0)
     names = table["quantizer"].to_list()
     at = np.array([points[group].mean(0) for group in groups])
     labels = [
@@ -115,14 +131,14 @@ def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
     """Draw r and the generalisation gap of every quantizer with their intervals, side by side."""
     figure = Figure(figsize=(9, 0.36 * len(table) + 1.6), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    palette = _palette(table["quantizer"])
+    palette, hollow = _palette(table["quantizer"]), degenerate(table)
     places = np.arange(len(table))[::-1]
-    for place, (_, row) in zip(places, table.iterrows(), strict=True):
+    for place, (_, row), empty in zip(places, table.iterrows(), hollow, strict=True):
         colour = palette[family(row["quantizer"])]
         style = {
             "fmt": "o",
             "color": colour,
-            "mfc": "none" if row["flags"] else colour,
+            "mfc": "none" if empty else colour,
             "capsize": 2,
             "elinewidth": 1,
         }
@@ -142,10 +158,16 @@ def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
     left.set_xlabel("indicator r × 10⁴  (right = more private)")
     right.axvline(0, color="0.8", lw=0.8, zorder=0)
     right.set_xlabel("generalisation gap  (left = more private)")
-    if table["generalization_gap"].abs().max() > 100 * max(table["generalization_gap"].abs().median(), 1e-9):
-        right.set_xscale("symlog", linthresh=max(table["generalization_gap"].abs().median(), 1e-6))
+    useful = table.loc[~hollow if not hollow.all() else hollow, ["gap_low", "gap_high"]]
+    span = max(float(useful["gap_high"].max() - min(useful["gap_low"].min(), 0.0)), 1e-9)
+    lowest = min(float(useful["gap_low"].min()), 0.0) - 0.06 * span
+    highest = max(float(useful["gap_high"].max()), 0.0) + 0.06 * span
+    right.set_xlim(lowest, highest)  # a useless model may lose millions; it must not hide the others
+    beyond = table[~table["generalization_gap"].between(lowest, highest)]
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")
-    figure.legend(loc="outside lower center", fontsize=8, frameon=False)
+    if hollow.any():
+        left.plot([], [], "o", mfc="none", color="0.4", label="hollow: useless model")
+    _legend(figure, {"r unknown": table[table["r"].isna()], "gap beyond the axis": beyond})
     return figure
 
 

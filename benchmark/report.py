@@ -1,20 +1,20 @@
 """The table of a cell as a person reads it: in the terminal, as Markdown, and as sentences."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from benchmark.metrics import metric_named
+from benchmark.cell_runs import CellRuns
+from benchmark.notes import notes
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.results import CellResult
-from benchmark.tables import agreement, recommend, summarise
+from benchmark.tables import table_of
 from molecules.cache import atomic_write
-from tasks.task import Kind
 
 MISSING = "–"
 
@@ -23,37 +23,64 @@ REPORT_FILES = ("table.csv", "table.md")
 FIGURES = "figures"
 
 #: Heads of the columns that a narrow terminal does without, first the one least missed.
-LEAST_NEEDED = ("coverage", "entropy bits", "size", "zeros", "stable", "bits")
+LEAST_NEEDED = ("coverage", "entropy bits", "candidates", "size", "zeros", "stable", "bits")
+#: The same for one so narrow that intervals have gone; what is left then is name, r and relative performance.
+LAST_TO_GO = ("front", "rank", "performance", "gap × 10²")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column for people: its head, and how one row of the table is shown in it."""
+    """A column for people: its head, and how one row of the table is shown in it.
+
+    ``name`` is what it goes by where the head depends on the task.
+    """
 
     head: str
     show: Callable[[pd.Series], str]
+    name: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether this is the column of that name."""
+        return name in (self.head, self.name)
 
     def without_interval(self) -> "Column":
         """Return the column with the figure alone."""
-        return Column(self.head, lambda row: self.show(row).split(" [")[0])
+        return Column(self.head, lambda row: self.show(row).split(" [")[0], self.name)
 
 
-def _number(value: float, form: str = ".3f") -> str:
-    return MISSING if value is None or pd.isna(value) else format(value, form)
+def number(value: float, form: str = ".3f") -> str:
+    """Return a figure as text: ``form``, or three digits where that would show all zeros or many places."""
+    if value is None or pd.isna(value):
+        return MISSING
+    if form.endswith("f") and value != 0:
+        places = int(form[1:-1])
+        if abs(value) >= 1000 or abs(value) < 0.5 * 10.0**-places:
+            return f"{value:.3g}"
+    return format(value, form)
 
 
-def _interval(row: pd.Series, value: str, low: str, high: str, form: str = ".3f") -> str:
+def _interval(row: pd.Series, value: str, low: str, high: str, unit: float = 1.0, form: str = ".3f") -> str:
     if pd.isna(row[value]):
         return MISSING
-    return f"{row[value]:{form}} [{row[low]:{form}}, {row[high]:{form}}]"
+    figure, *bounds = (unit * row[name] for name in (value, low, high))
+    # one form for the three, so that they can be compared
+    if abs(figure) >= 1000 or (0 < abs(figure) < 0.5 * 10.0 ** -int(form[1:-1])):
+        form = ".3g"
+    return f"{figure:{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
 
 
 def rate_text(row: pd.Series) -> str:
     """Return r in units of 1e-4 with its interval; ~ marks a figure within the noise floor."""
-    if pd.isna(row["r"]):
+    mark = "~ " if row["below_resolution"] and not pd.isna(row["r"]) else ""
+    return mark + _interval(row, "r", "r_low", "r_high", 1e4, ".2f")
+
+
+def rank_text(row: pd.Series) -> str:
+    """Return the rank; with = where it is shared, and its interval where that holds more than the rank."""
+    if pd.isna(row["privacy_rank"]):
         return MISSING
-    mark = "~ " if row["below_resolution"] else ""
-    return f"{mark}{1e4 * row['r']:.2f} [{1e4 * row['r_low']:.2f}, {1e4 * row['r_high']:.2f}]"
+    rank, low, high = (row[f"privacy_rank{end}"] for end in ("", "_low", "_high"))
+    return f"{rank}{'=' if row['rank_shared'] else ''}" + (f" [{low}–{high}]" if low < high else "")
 
 
 def _bytes(count: int) -> str:
@@ -64,29 +91,27 @@ def columns_for(metric_label: str) -> list[Column]:
     """Return the columns shown, in order."""
     return [
         Column("quantizer", lambda row: str(row["quantizer"])),
-        Column("bits", lambda row: _number(row["bits"], ".2f")),
-        Column("entropy bits", lambda row: _number(row["entropy_bits"], ".2f")),
+        Column("bits", lambda row: number(row["bits"], ".2f")),
+        Column("entropy bits", lambda row: number(row["entropy_bits"], ".2f")),
         Column("size", lambda row: _bytes(int(row["packed_bytes"]))),
-        Column("zeros", lambda row: _number(row["zeros"], ".0%")),
-        Column("coverage", lambda row: _number(row["coverage"], ".1%")),
+        Column("zeros", lambda row: number(row["zeros"], ".0%")),
+        Column("coverage", lambda row: number(row["coverage"], ".1%")),
+        Column("candidates", lambda row: number(row["candidates"], ".1f")),
         Column("r × 10⁴", rate_text),
-        Column("rank", lambda row: MISSING if pd.isna(row["privacy_rank"]) else str(row["privacy_rank"])),
-        Column("stable", lambda row: _number(row["rank_stability"], ".0%")),
-        Column("gap × 10²", _gap_text),
+        Column("rank", rank_text),
+        Column("stable", lambda row: number(row["rank_stability"], ".0%")),
         Column(
-            metric_label, lambda row: _interval(row, "performance", "performance_low", "performance_high")
+            "gap × 10²",
+            lambda row: _interval(row, "generalization_gap", "gap_low", "gap_high", 100, ".2f"),
         ),
-        Column("relative", lambda row: _number(row["relative_performance"])),
+        Column(
+            metric_label,
+            lambda row: _interval(row, "performance", "performance_low", "performance_high"),
+            "performance",
+        ),
+        Column("relative", lambda row: number(row["relative_performance"])),
         Column("front", lambda row: "★" if row["pareto"] else ""),
     ]
-
-
-def _gap_text(row: pd.Series) -> str:
-    if pd.isna(row["generalization_gap"]):
-        return MISSING
-    gap, low, high = (100 * row[name] for name in ("generalization_gap", "gap_low", "gap_high"))
-    form = ".2f" if abs(gap) < 1000 else ".2g"
-    return f"{gap:{form}} [{low:{form}}, {high:{form}}]"
 
 
 @dataclass(frozen=True)
@@ -95,7 +120,7 @@ class Report:
 
     Attributes
     ----------
-    result : CellResult
+    runs : CellRuns
         What was measured.
     table : DataFrame
         One row a quantizer.
@@ -103,9 +128,8 @@ class Report:
         Loss of performance within which a quantizer is recommended.
     """
 
-    result: CellResult
+    runs: CellRuns
     table: pd.DataFrame
-    aggregate: Aggregate
     max_drop: float
 
     @classmethod
@@ -113,17 +137,23 @@ class Report:
         cls, result: CellResult, aggregate: Aggregate = Aggregate.MEAN, max_drop: float = 0.02
     ) -> "Report":
         """Return the report of a cell's result."""
-        return cls(result, summarise(result, aggregate), aggregate, max_drop)
+        runs = CellRuns(result, aggregate)
+        return cls(runs, table_of(runs), max_drop)
+
+    @property
+    def metric_name(self) -> str:
+        """The main metric, with its unit where that is not the label's."""
+        in_spreads = self.runs.facts.get("performance_unit") == "standard deviations"
+        return f"{self.runs.metric.label} (in SDs)" if in_spreads else self.runs.metric.label
 
     @property
     def metric_label(self) -> str:
         """The main metric, with an arrow to its better side."""
-        metric = metric_named(Kind(str(self.result.facts["kind"])), str(self.result.facts["metric"]))
-        return f"{metric.label} {'↑' if metric.greater_is_better else '↓'}"
+        return f"{self.metric_name} {'↑' if self.runs.metric.greater_is_better else '↓'}"
 
     def title(self) -> str:
         """Return one line that says what was measured."""
-        facts = self.result.facts
+        facts = self.runs.facts
         return (
             f"{facts['task']} · {facts['encoder']} · {facts['runs']} runs on random halves of "
             f"{facts['pool']:,} records · {facts['test']:,} test records ({facts['split']} split) · "
@@ -132,93 +162,59 @@ class Report:
 
     def notes(self) -> list[str]:
         """Return the sentences below the table."""
-        floor = float(self.table["resolution"].iloc[0])
-        return [
-            f"r: larger = more private ({self.aggregate} over runs, 95 % bootstrap interval, noise floor "
-            f"subtracted). Resolution {1e4 * floor:.2f} × 10⁻⁴; ~ marks figures within it. "
-            "r ranks the quantizers of one task; it is no absolute measure of what leaks.",
-            "gap: mean loss of non-members less that of members, of the published head; "
-            "smaller = more private.",
-            *self._not_told_apart(),
-            *self._agreement(),
-            *self._flagged(),
-            *self._recommendation(),
-        ]
+        return notes(self.runs, self.table, self.max_drop, self.metric_name)
 
-    def _not_told_apart(self) -> list[str]:
-        names = self.table.loc[self.table["below_resolution"] & self.table["r"].notna(), "quantizer"]
-        if len(names) < 2:
-            return []
-        return [f"r does not tell these apart (all within its resolution): {', '.join(names)}."]
-
-    def _agreement(self) -> list[str]:
-        found = agreement(self.result, self.aggregate)
-        if math.isnan(found.spearman):
-            return ["Too few quantizers to compare the order by r with the order by the gap."]
-        return [
-            f"r and the gap order the quantizers with a Spearman correlation of {found.spearman:.2f} "
-            f"[{found.low:.2f}, {found.high:.2f}]"
-            + (": they disagree, so read both columns." if found.spearman < 0.7 else ".")
-        ]
-
-    def _flagged(self) -> list[str]:
-        flagged = self.table[self.table["flags"] != ""]
-        return [f"Flag {row['quantizer']}: {row['flags']}." for _, row in flagged.iterrows()]
-
-    def _recommendation(self) -> list[str]:
-        """Say in one line which quantizer to take; by the gap where r does not tell those that fit apart."""
-        by_r, by_gap = (recommend(self.table, self.max_drop, by) for by in ("r", "generalization_gap"))
-        within = f"within a loss of {self.max_drop:.1%} of {self.metric_label[:-2]}"
-        if by_r is None or by_gap is None:
-            return [f"No recommendation: no quantizer {within} has a known r."]
-        if (self.table["relative_performance"] >= 1 - self.max_drop).sum() == 1:
-            return [f"Recommended {within}: none but float32; a larger --max-drop lets more in."]
-        rows = self.table.set_index("quantizer")
-        if rows.loc[by_r.quantizer, "below_resolution"]:
-            why = "smallest gap; r does not tell those within the loss apart"
-            return [f"Recommended {within}: {self._choice(rows.loc[by_gap.quantizer], why)}."]
-        place = f"largest r, rank {rows.loc[by_r.quantizer, 'privacy_rank']}"
-        other = (
-            "The gap agrees." if by_gap == by_r else f"By the smallest gap it would be {by_gap.quantizer}."
-        )
-        return [f"Recommended {within}: {self._choice(rows.loc[by_r.quantizer], place)}. {other}"]
-
-    @staticmethod
-    def _choice(row: pd.Series, why: str) -> str:
-        relative = _interval(row, "relative_performance", "relative_low", "relative_high")
-        return f"{row.name} ({why}; relative performance {relative})"
+    def _rows(self) -> list[pd.Series]:
+        ranks = self.table["privacy_rank"]
+        shared = ranks.notna() & ranks.duplicated(keep=False)
+        return [row for _, row in self.table.assign(rank_shared=shared).iterrows()]
 
     def render(self, console: Console) -> None:
         """Print the table and its notes, leaving out columns of a narrow terminal, least needed first."""
-        shown = columns_for(self.metric_label)
-        left_out: list[str] = []
-        for head in LEAST_NEEDED:
-            if self._width(shown) <= console.width:
-                break
-            shown = [column for column in shown if column.head != head]
-            left_out.append(head)
-        if self._width(shown) > console.width:
-            shown = [column.without_interval() for column in shown]
-            left_out.append("intervals")
+        shown, left_out = self._fitting(console.width)
         console.print(self._table(shown))
         if left_out:
             told = f"Left out of this narrow table: {', '.join(left_out)}; --out DIR writes all of it."
-            console.print(told, highlight=False)
+            console.print(told, highlight=False, markup=False)
         for note in self.notes():
             console.print(note, highlight=False, markup=False)
 
+    def _fitting(self, width: int) -> tuple[list[Column], list[str]]:
+        """Return the columns that fit into a width, and what was left out for it."""
+        shown = columns_for(self.metric_label)
+        left_out: list[str] = []
+
+        def leave_out(heads: tuple[str, ...]) -> None:
+            for head in heads:
+                if self._width(shown) <= width:
+                    return
+                left_out.extend(column.head for column in shown if column.is_called(head))
+                shown[:] = [column for column in shown if not column.is_called(head)]
+
+        leave_out(LEAST_NEEDED)
+        if self._width(shown) > width:
+            shown[:] = [column.without_interval() for column in shown]
+            left_out.append("intervals")
+        leave_out(LAST_TO_GO)
+        return shown, left_out
+
     def _width(self, shown: list[Column]) -> int:
         """Return the characters that a table of these columns takes, with its rules and padding."""
-        rows = [row for _, row in self.table.iterrows()]
+        rows = self._rows()
         return 1 + sum(3 + max(len(c.head), *(len(c.show(row)) for row in rows)) for c in shown)
 
     def _table(self, shown: list[Column]) -> Table:
-        table = Table(title=self.title(), title_justify="left", title_style="bold", header_style="bold")
+        table = Table(
+            title=escape(self.title()), title_justify="left", title_style="bold", header_style="bold"
+        )
         for place, column in enumerate(shown):
-            table.add_column(column.head, justify="left" if place == 0 else "right", no_wrap=True)
-        for _, row in self.table.iterrows():
+            # names may be broken in a very narrow terminal, figures never
+            overflow = "fold" if place == 0 else "ellipsis"
+            justify = "left" if place == 0 else "right"
+            table.add_column(column.head, justify=justify, no_wrap=place > 0, overflow=overflow)  # type: ignore[arg-type]
+        for row in self._rows():
             style = "dim" if row["flags"] else "bold green" if row["pareto"] else ""
-            table.add_row(*(column.show(row) for column in shown), style=style)
+            table.add_row(*(escape(column.show(row)) for column in shown), style=style)
         return table
 
     def markdown(self) -> str:
@@ -227,8 +223,7 @@ class Report:
         lines = [f"## {self.title()}", ""]
         lines.append("| " + " | ".join(column.head for column in shown) + " |")
         lines.append("|" + "|".join(":--" if place == 0 else "--:" for place in range(len(shown))) + "|")
-        for _, row in self.table.iterrows():
-            lines.append("| " + " | ".join(column.show(row) for column in shown) + " |")
+        lines += ["| " + " | ".join(column.show(row) for column in shown) + " |" for row in self._rows()]
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes()), ""])
 
     def write(self, folder: Path) -> list[Path]:

@@ -212,7 +212,7 @@ def run(
 
 def _wide(console: Console) -> Console:
     """Give a table that goes to a file or a pipe all the width it needs."""
-    return console if console.is_terminal else Console(width=200)
+    return console if console.is_terminal else Console(width=240)
 
 
 def _is_path(name: str) -> bool:

@@ -1,26 +1,18 @@
 """From the rows of a cell (quantizer x run) to the table (one row a quantizer): pure functions of frames."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmark.metrics import METRICS, metric_named, relative
+from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
+from benchmark.choice import degenerate, pareto_front
+from benchmark.metrics import METRICS
 from benchmark.privacy.aggregate import Aggregate
-from benchmark.privacy.indicator import (
-    aggregate_runs,
-    bootstrap_weights,
-    percentile_interval,
-    rank_rates,
-    resolution,
-)
+from benchmark.privacy.ranking import aggregate_runs, percentile_interval, rank_rates
 from benchmark.results import CellResult
-from tasks.task import Kind
 
-#: The reference row of every table.
-REFERENCE = "float32"
+__all__ = ["REFERENCE", "STABLE_COLUMNS", "degenerate", "summarise", "table_of"]
 
 #: The columns that other programs may rely on, in this order; further ones follow them.
 STABLE_COLUMNS = (
@@ -46,44 +38,6 @@ STABLE_COLUMNS = (
     "pareto",
 )
 
-_RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How far r and the generalisation gap order the quantizers alike.
-
-    Attributes
-    ----------
-    spearman, low, high : float
-        Rank correlation of r with minus the gap over the quantizers, and its bootstrap interval over runs;
-        NaN where fewer than three quantizers have both.
-    """
-
-    spearman: float
-    low: float
-    high: float
-
-
-class _Runs:
-    """The rows of a cell as arrays (quantizers, runs), with one paired bootstrap for all of them."""
-
-    def __init__(self, result: CellResult, seed: int) -> None:
-        rows = result.rows
-        self.names = list(dict.fromkeys(rows["quantizer"]))
-        self._rows = rows
-        runs = rows["run"].nunique()
-        self.drawn = bootstrap_weights(runs, _RESAMPLES, seed)
-
-    def matrix(self, column: str) -> NDArray[np.float64]:
-        """Return a column as (quantizers, runs)."""
-        wide = self._rows.pivot_table(index="quantizer", columns="run", values=column, dropna=False)
-        return np.asarray(wide.loc[self.names].to_numpy(), dtype=np.float64)
-
-    def resampled_means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of every bootstrap resample of the runs, shape (quantizers, resamples)."""
-        return np.stack([row[self.drawn].mean(1) for row in values])
-
 
 def summarise(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.DataFrame:
     """Return the privacy-vs-performance table of a cell.
@@ -100,184 +54,118 @@ def summarise(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.D
     DataFrame
         One row a quantizer, in the order of the result; ``STABLE_COLUMNS`` first. Intervals are 95 %
         percentile intervals of a bootstrap over runs, which resamples the same runs for all quantizers.
+
+    Raises
+    ------
+    DataError
+        If the result lacks rows or columns.
     """
-    facts = result.facts
-    kind, seed = Kind(str(facts["kind"])), int(str(facts["seed"]))
-    runs = _Runs(result, seed)
+    return table_of(CellRuns(result, aggregate))
+
+
+def table_of(runs: CellRuns) -> pd.DataFrame:
+    """Return the table of a cell; see :func:`summarise`."""
     size = {
         name: runs.matrix(name).mean(1)
         for name in ("bits", "entropy_bits", "packed_bytes", "zeros", "coverage")
     }
     table = pd.DataFrame(
-        {"task": facts["task"], "encoder": facts["encoder"], "quantizer": runs.names, **size}
+        {"task": runs.facts["task"], "encoder": runs.facts["encoder"], "quantizer": runs.names, **size}
     )
     table["packed_bytes"] = table["packed_bytes"].round().astype("int64")
-    for name, column in {
-        **_privacy(runs, aggregate, seed),
-        **_performance(runs, kind, str(facts["metric"])),
-        **_gap(runs),
-        **_flags(result.rows, runs, kind),
-    }.items():
-        table[name] = column
-    table["pareto"] = pareto_front(table)
-    table["aggregate"], table["runs"], table["seed"] = str(aggregate), runs.drawn.shape[1], seed
+    useless = runs.degenerate()
+    ranked = rank_rates(runs.rates(), runs.drawn, runs.floor, runs.aggregate, ranked=~useless)
+    relative, resampled = runs.relative()
+    privacy = {
+        "r": ranked.r,
+        "r_low": ranked.low,
+        "r_high": ranked.high,
+        "below_resolution": ~(ranked.effective > 0),  # an unknown r is resolved no better
+        "privacy_rank": _whole(ranked.rank),
+        "rank_stability": ranked.stability,
+        "privacy_rank_low": _whole(ranked.rank_low),
+        "privacy_rank_high": _whole(ranked.rank_high),
+        "resolution": runs.floor,
+        "r_uncorrected": aggregate_runs(runs.matrix("rate"), runs.aggregate),
+        "candidates": runs.matrix("candidates").mean(1),
+        "runs_without_r": np.isnan(runs.rates()).sum(1),
+    }
+    front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), relative, resampled)}
+    parts = (
+        privacy,
+        _performance(runs, relative, resampled),
+        _gap(runs, useless),
+        _flags(runs, ranked.r),
+        front,
+    )
+    for part in parts:
+        for name, column in part.items():
+            table[name] = column
+    table["aggregate"], table["runs"], table["seed"] = str(runs.aggregate), runs.runs, runs.seed
     rest = [name for name in table.columns if name not in STABLE_COLUMNS]
     return table[[*STABLE_COLUMNS, *rest]]
 
 
-def _privacy(runs: _Runs, aggregate: Aggregate, seed: int) -> dict[str, object]:
-    corrected = runs.matrix("rate_corrected")
-    ranking = rank_rates(corrected, aggregate, resamples=_RESAMPLES, seed=seed)
-    floor = resolution(int(runs.matrix("records")[0, 0]))
-    return {
-        "r": ranking.r,
-        "r_low": ranking.low,
-        "r_high": ranking.high,
-        "below_resolution": ~(ranking.r > floor),  # an unknown r is resolved no better
-        "privacy_rank": pd.array([None if np.isnan(x) else int(x) for x in ranking.rank], dtype="Int64"),
-        "rank_stability": ranking.stability,
-        "resolution": floor,
-        "r_uncorrected": aggregate_runs(runs.matrix("rate"), aggregate),
-        "candidates": runs.matrix("candidates").mean(1),
-        "runs_without_r": np.isnan(corrected).sum(1),
-    }
+def _whole(values: NDArray[np.float64]) -> pd.api.extensions.ExtensionArray:
+    """Return whole numbers, missing where there is none."""
+    return pd.array([None if np.isnan(x) else int(x) for x in values], dtype="Int64")
 
 
-def _performance(runs: _Runs, kind: Kind, main: str) -> dict[str, object]:
+def _performance(
+    runs: CellRuns, relative: NDArray[np.float64], resampled: NDArray[np.float64]
+) -> dict[str, object]:
     columns: dict[str, object] = {}
-    for name in METRICS[kind]:
+    for name in METRICS[runs.kind]:
         values = runs.matrix(name)
-        low, high = percentile_interval(runs.resampled_means(values))
+        low, high = runs.interval(values)
         columns |= {name: values.mean(1), f"{name}_low": low, f"{name}_high": high}
-    metric, values = metric_named(kind, main), runs.matrix(main)
-    base = runs.names.index(REFERENCE)
-    means, resampled = values.mean(1), runs.resampled_means(values)
-    low, high = percentile_interval(relative(metric, resampled, resampled[base]))
+    main = runs.metric.name
+    low, high = percentile_interval(resampled)
     head = {
         "metric": main,
         "performance": columns[main],
         "performance_low": columns[f"{main}_low"],
         "performance_high": columns[f"{main}_high"],
-        "relative_performance": relative(metric, means, means[base]),
+        "relative_performance": relative,
         "relative_low": low,
         "relative_high": high,
     }
     return {**head, **columns}
 
 
-def _gap(runs: _Runs) -> dict[str, object]:
-    gap = runs.matrix("loss_out") - runs.matrix("loss_in")
-    low, high = percentile_interval(runs.resampled_means(gap))
+def _gap(runs: CellRuns, useless: NDArray[np.bool_]) -> dict[str, object]:
+    gap = runs.gaps()
+    low, high = runs.interval(gap)
     mean = gap.mean(1)
-    order = stats.rankdata(mean, method="min", nan_policy="omit")
+    order = stats.rankdata(np.where(useless, np.nan, mean), method="min", nan_policy="omit")
     return {
         "generalization_gap": mean,
         "gap_low": low,
         "gap_high": high,
-        "gap_rank": pd.array([None if np.isnan(x) else int(x) for x in order], dtype="Int64"),
+        "gap_rank": _whole(np.asarray(order, dtype=np.float64)),
         "loss_in": runs.matrix("loss_in").mean(1),
         "loss_out": runs.matrix("loss_out").mean(1),
     }
 
 
-#: What a model without any skill scores, by kind of task: the metric and its figure.
-_NO_SKILL = {Kind.CLASSIFICATION: ("roc_auc", 0.5), Kind.REGRESSION: ("r2", 0.0)}
-
-
-def _flags(rows: pd.DataFrame, runs: _Runs, kind: Kind) -> dict[str, object]:
+def _flags(runs: CellRuns, r: NDArray[np.float64]) -> dict[str, object]:
     """Return what a reader must know before believing a row; empty where there is nothing."""
-    total = runs.drawn.shape[1]
     constant = runs.matrix("constant").sum(1).astype(int)
-    name_of_skill, nothing = _NO_SKILL[kind]
-    low, _ = percentile_interval(runs.resampled_means(runs.matrix(name_of_skill)))
-    no_skill = low <= nothing
+    skill, nothing = NO_SKILL[runs.kind]
+    no_skill = runs.no_skill()
+    contract = runs.facts.get("quantizer_flags")
     flags = []
-    for name, times, useless in zip(runs.names, constant, no_skill, strict=True):
-        reasons = rows.loc[(rows["quantizer"] == name) & (rows["reason"] != ""), "reason"].value_counts()
-        said = [f"r unknown in {count} of {total} runs ({reason})" for reason, count in reasons.items()]
-        if times:
-            said.insert(0, f"constant predictions in {times} of {total} runs")
-        if useless:
-            said.insert(0, f"no skill ({name_of_skill} not above {nothing})")
+    for place, name in enumerate(runs.names):
+        said = list(contract.get(name, [])) if isinstance(contract, dict) else []
+        if no_skill[place]:
+            said.append(f"no skill ({skill} not above {nothing})")
+        if constant[place]:
+            said.append(f"constant predictions in {constant[place]} of {runs.runs} runs")
+        said += [
+            f"r unknown in {count} of {runs.runs} runs ({reason})"
+            for reason, count in runs.reasons(name).items()
+        ]
+        if np.isnan(r[place]) and not np.isnan(runs.rates()[place]).all():
+            said.append("too few of them for an r")
         flags.append("; ".join(said))
-    return {"constant_share": constant / total, "no_skill": no_skill, "flags": flags}
-
-
-def degenerate(table: pd.DataFrame) -> pd.Series:
-    """Return which quantizers leave a useless model: constant predictions in most runs, or no skill."""
-    return (table["constant_share"] > 0.5) | table["no_skill"]
-
-
-def pareto_front(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which quantizers no other one beats in both r and relative performance.
-
-    Rows without one of the two figures, and degenerate ones, are neither on the front nor beat others.
-    """
-    points = table[["r", "relative_performance"]].to_numpy(dtype=float)
-    eligible = ~np.isnan(points).any(1) & ~degenerate(table).to_numpy()
-    at_least = (points[None] >= points[:, None]).all(2)  # [i, j]: j is as good as i in both
-    better = (points[None] > points[:, None]).any(2)
-    beaten = (at_least & better & eligible[None]).any(1)
-    return np.asarray(eligible & ~beaten)
-
-
-def agreement(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> Agreement:
-    """Return the rank correlation of r with minus the generalisation gap over the quantizers."""
-    seed = int(str(result.facts["seed"]))
-    runs = _Runs(result, seed)
-    rates, gaps = runs.matrix("rate_corrected"), runs.matrix("loss_out") - runs.matrix("loss_in")
-    known = ~np.isnan(rates).all(1) & np.isfinite(gaps).all(1)
-    if known.sum() < 3:
-        return Agreement(np.nan, np.nan, np.nan)
-
-    def correlation(r: NDArray[np.float64], gap: NDArray[np.float64]) -> float:
-        return float(stats.spearmanr(r, -gap, nan_policy="omit").statistic)
-
-    point = correlation(aggregate_runs(rates[known], aggregate), gaps[known].mean(1))
-    drawn = runs.drawn[:500]
-    resampled_r = np.stack([aggregate_runs(row[drawn], aggregate) for row in rates[known]], 1)
-    resampled_gap = np.stack([row[drawn].mean(1) for row in gaps[known]], 1)
-    values = np.array([correlation(r, gap) for r, gap in zip(resampled_r, resampled_gap, strict=True)])
-    low, high = percentile_interval(values)
-    return Agreement(point, float(low), float(high))
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """The most private quantizer within a loss of performance, by one yardstick.
-
-    Attributes
-    ----------
-    quantizer : str
-        Its name; ``float32`` if nothing else is within the loss.
-    max_drop : float
-        The share of performance that may be lost.
-    """
-
-    quantizer: str
-    max_drop: float
-
-
-def recommend(table: pd.DataFrame, max_drop: float, by: str = "r") -> Recommendation | None:
-    """Return the most private quantizer whose relative performance is at least ``1 - max_drop``.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`summarise`.
-    max_drop : float
-        Share of the performance that may be lost, 0.02 = 2 %.
-    by : {"r", "generalization_gap"}
-        What "most private" goes by: largest r, or smallest gap.
-
-    Returns
-    -------
-    Recommendation or None
-        None if no quantizer within the loss has the figure.
-    """
-    fit = table[(table["relative_performance"] >= 1 - max_drop) & ~degenerate(table) & table[by].notna()]
-    if fit.empty:
-        return None
-    # the rank rather than r itself: r is clipped at 0, the rank is taken before
-    place = fit["privacy_rank" if by == "r" else by].astype(float).idxmin()
-    return Recommendation(str(fit.loc[place, "quantizer"]), max_drop)
+    return {"constant_share": constant / runs.runs, "no_skill": no_skill, "flags": flags}

@@ -62,7 +62,11 @@ def board(results: Path = Path("results"), aggregate: Aggregate = Aggregate.MEAN
         except DataError as error:
             skipped.append(str(error))
             continue
-        table = summarise(cell, aggregate)
+        try:
+            table = summarise(cell, aggregate)
+        except DataError as error:
+            skipped.append(f"{path}: {error}")
+            continue
         frames.append(table.assign(split=cell.facts["split"], cell=cell.facts["key"]))
     if not frames:
         why = f" ({skipped[0]})" if skipped else ""

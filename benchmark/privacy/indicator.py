@@ -10,19 +10,12 @@ loss gap of candidate k to it, then ``MIS_n ~ 1 - exp(-n r)`` with
 r ranks the quantizers of one task; it is not an absolute measure of what leaks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
-from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.gap_moments import GapMoments
-from molecules.streams import stream
-
-#: Share of the runs left out at each end by ``Aggregate.TRIMMED``.
-TRIM = 0.1
 
 
 def resolution(records: int) -> float:
@@ -52,7 +45,7 @@ def gaussian_rate(
         m; sets the noise floor.
     floor_corrected : bool
         Subtract the floor 1/(2m). The value is *not* clipped at 0 here: clipping before averaging over
-        runs would lift the average, so it is left to :func:`aggregate_runs`.
+        runs would lift the average, so it is left to the table.
 
     Returns
     -------
@@ -109,105 +102,6 @@ def run_rate(moments: GapMoments) -> RunRate:
     if np.isnan(rates).all():
         return RunRate.unknown("all candidates act alike", candidates, moments.records)
     rate = float(np.nanmin(rates))
+    if np.isinf(rate):
+        return RunRate.unknown("every gap is the same for all records", candidates, moments.records)
     return RunRate(rate, rate - resolution(moments.records), candidates, reference, moments.records)
-
-
-def aggregate_runs(values: NDArray[np.float64], how: Aggregate, axis: int = -1) -> NDArray[np.float64]:
-    """Return the mean, trimmed mean or median over runs, leaving out NaN; NaN where no run is left."""
-    over_runs = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
-    result = np.full(over_runs.shape[:-1], np.nan)
-    known = ~np.isnan(over_runs).all(-1)
-    if known.any():
-        result[known] = _REDUCE[how](over_runs[known])
-    return result
-
-
-def _trimmed_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the trimmed mean of each row, leaving out NaN."""
-    if not np.isnan(values).any():
-        return np.asarray(stats.trim_mean(values, TRIM, axis=-1))
-    return np.array([stats.trim_mean(row[~np.isnan(row)], TRIM) for row in values])
-
-
-_REDUCE: dict[Aggregate, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    Aggregate.MEAN: lambda values: np.nanmean(values, axis=-1),
-    Aggregate.TRIMMED: _trimmed_mean,
-    Aggregate.MEDIAN: lambda values: np.nanmedian(values, axis=-1),
-}
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The indicator of every quantizer over all runs, with what it is worth.
-
-    Attributes
-    ----------
-    r, low, high : ndarray, shape (Q,)
-        Aggregated floor-corrected rate, clipped at 0, and its percentile interval from the bootstrap.
-    rank : ndarray of float, shape (Q,)
-        1 = most private; NaN where r cannot be known. Ties share the smallest rank.
-    stability : ndarray, shape (Q,)
-        Share of bootstrap resamples in which the quantizer stands at its rank.
-    """
-
-    r: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    rank: NDArray[np.float64]
-    stability: NDArray[np.float64]
-
-
-def bootstrap_weights(runs: int, resamples: int, seed: int) -> NDArray[np.intp]:
-    """Return resampled run indices, shape (resamples, runs), the same for every figure of a cell (paired)."""
-    return stream(seed, "bootstrap").integers(0, runs, (resamples, runs))
-
-
-def rank_rates(
-    corrected: NDArray[np.float64],
-    how: Aggregate = Aggregate.MEAN,
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Ranking:
-    """Aggregate rates over runs and rank the quantizers, with a paired bootstrap over runs.
-
-    Parameters
-    ----------
-    corrected : ndarray, shape (Q, runs)
-        Floor-corrected rates of every quantizer and run; NaN where a rate cannot be known.
-    how : Aggregate
-        Mean (the paper's), trimmed mean or median.
-    resamples, seed, level :
-        Of the bootstrap. Every resample draws runs, and the same runs for all quantizers, which share
-        their snapshots: differences between quantizers are paired.
-    """
-    point = aggregate_runs(corrected, how)
-    rank = _ranks(point)
-    drawn = bootstrap_weights(corrected.shape[1], resamples, seed)
-    resampled = np.stack([aggregate_runs(row[drawn], how) for row in corrected])  # (Q, resamples)
-    low, high = percentile_interval(resampled, level)
-    with np.errstate(invalid="ignore"):
-        stability = np.where(np.isnan(rank), np.nan, (_ranks(resampled) == rank[:, None]).mean(1))
-    return Ranking(_clip(point), _clip(low), _clip(high), rank, stability)
-
-
-def percentile_interval(
-    resampled: NDArray[np.float64], level: float = 0.95
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the central percentile interval of each row of (..., resamples), leaving out NaN."""
-    tail = (1 - level) / 2
-    known = ~np.isnan(resampled).all(-1)
-    low, high = (np.full(resampled.shape[:-1], np.nan) for _ in range(2))
-    if known.any():
-        low[known], high[known] = np.nanquantile(resampled[known], [tail, 1 - tail], axis=-1)
-    return low, high
-
-
-def _clip(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isnan(values), np.nan, np.maximum(values, 0.0))
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rank along the first axis, 1 = largest, ties sharing the smallest; NaN stays NaN."""
-    return np.asarray(stats.rankdata(-values, method="min", axis=0, nan_policy="omit"), dtype=np.float64)

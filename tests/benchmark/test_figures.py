@@ -63,12 +63,22 @@ def test_points_stand_at_the_figures_of_the_table():
     assert sorted(front.get_xdata()) == pytest.approx([0.5, 0.8, 1.0])
 
 
-def test_a_useless_quantizer_is_hollow_and_an_unknown_one_absent():
-    axes = privacy_performance(table(FLOAT, GOOD, FLAT, UNKNOWN), "RMSE ↓", "title").axes[0]
-    markers = [line for line in axes.lines if line.get_marker() == "o"]
-    assert len(markers) == 3  # the one without r is in the other figure only
-    assert [line.get_markerfacecolor() == "none" for line in markers] == [False, False, True]
-    assert "none" not in {label.get_text() for label in axes.texts}
+def test_what_is_not_drawn_is_named_with_the_reason():
+    figure = privacy_performance(table(FLOAT, GOOD, FLAT, UNKNOWN), "RMSE ↓", "title")
+    markers = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert len(markers) == 2
+    told = figure.legends[0].get_title().get_text()
+    assert told == "not drawn: sign (useless model); none (r unknown)"
+
+
+def test_a_useless_quantizer_is_hollow_and_does_not_stretch_the_axis():
+    wild = rows("wild", 1e-1 * STEPS, 1e6, 1e9, r2=-9.0)
+    figure = privacy_by_quantizer(table(FLOAT, GOOD, FLAT, wild), "title")
+    left, right = figure.axes
+    markers = [line for line in left.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [line.get_markerfacecolor() == "none" for line in markers] == [False, False, True, True]
+    assert right.get_xlim()[1] < 1
+    assert "wild (gap beyond the axis)" in figure.legends[0].get_title().get_text()
 
 
 def test_rows_of_the_second_figure_are_in_the_order_of_the_table():
@@ -90,5 +100,5 @@ def test_files_are_what_their_endings_say(frames, tmp_path):
             assert min(height, width) > 300
         else:
             names = "".join(ET.parse(path).getroot().itertext())
-            shown = made if "by_quantizer" in path.name else made[made["r"].notna()]
+            shown = made
             assert all(name in names for name in shown["quantizer"])

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from benchmark.figures import near_points, write_figures
-from benchmark.report import Report
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.report import Report, number
 from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, result, rows
 
 
@@ -26,7 +27,7 @@ def printed(made: Report, width: int) -> str:
 def test_markdown_holds_every_quantizer_and_figure():
     text = report(FLOAT, GOOD, COARSE).markdown()
     assert text.startswith("## t · e · 4 runs on random halves of 1,000 records")
-    assert "| float32 | 4.00 | 3.50 | 1000 B | 10% | 99.0% | ~ 0.00 [0.00, 0.00] | 3 | 100% |" in text
+    assert "| float32 | 4.00 | 3.50 | 1000 B | 10% | 99.0% | 5.0 | ~ 0.00 [0.00, 0.00] | 3 | 100% |" in text
     assert "| coarse |" in text
     assert "500.00 [" in text  # r = 5e-2 in units of 1e-4
 
@@ -47,7 +48,7 @@ def recommended(*frames) -> str:
 def test_recommendation_by_r_says_whether_the_gap_agrees():
     near = rows("near", 1e-3 * STEPS, 1.01, 0.2)
     assert recommended(FLOAT, near) == (
-        "Recommended within a loss of 2.0% of RMSE: near (largest r, rank 1; "
+        "Recommended within a loss of 2.0% of RMSE: near (largest r, rank 1 of 2; "
         "relative performance 0.990 [0.990, 0.990]). The gap agrees."
     )
     leaky = rows("near", 1e-3 * STEPS, 1.01, 0.5)
@@ -59,13 +60,54 @@ def test_recommendation_goes_by_the_gap_where_r_tells_nothing():
     assert "two (smallest gap; r does not tell those within the loss apart;" in recommended(FLOAT, one, two)
 
 
-@pytest.mark.parametrize("width", [60, 90, 120, 160, 240])
+@pytest.mark.parametrize("width", [40, 60, 75, 90, 120, 160, 240])
 def test_table_fits_and_says_what_it_leaves_out(width):
     text = printed(report(FLOAT, GOOD, COARSE), width)
     assert max(map(len, text.splitlines())) <= width
     assert ("Left out" in text) is (width < 200)
+    table = text[: text.index("└")]
     for column in ("quantizer", "r × 10⁴", "relative"):
-        assert column in text or width == 60
+        assert column in table
+    for figure in ("500.00", "0.500", "0.800"):  # no figure is broken or cut
+        assert figure in table
+
+
+def test_markup_in_names_is_printed_as_it_is():
+    made = report(FLOAT, rows("[bold]q", 1e-3 * STEPS, 1.25, 0.2))
+    made.runs.facts["task"] = "[red]t"
+    text = printed(made, 240)
+    assert "[bold]q" in text
+    assert "[red]t" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234, "0.123"), (1234.5, "1.23e+03"), (0.0001234, "0.000123"), (0.0, "0.000"), (np.nan, "–")],
+)
+def test_figures_keep_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_notes_that_depend_on_the_cell():
+    text = " ".join(report(FLOAT).notes())
+    assert "No recommendation: float32 alone was measured." in text
+    assert "cannot be compared: fewer than three quantizers" in text
+    assert "From 4 runs only, they are rough." in text
+    made = result(FLOAT, GOOD)
+    made.facts.update(runs=4, targets=["a", "b", "c"], unscored=["b"], performance_unit="standard deviations")
+    trimmed = Report.of(made, Aggregate.TRIMMED)
+    text = " ".join(trimmed.notes())
+    assert "The trimmed mean of 4 runs leaves none out" in text
+    assert "Scored on 2 of 3 labels; left out, with one class or value only in the test set: b." in text
+    assert trimmed.metric_label == "RMSE (in SDs) ↓"
+    useless = [frame.assign(r2=-0.1) for frame in (FLOAT, GOOD)]
+    assert any("no quantizer, nor float32, leaves a model with skill" in n for n in report(*useless).notes())
+
+
+def test_shared_ranks_are_marked():
+    same = rows("same", np.zeros(4), 1.01, 0.4)
+    lines = report(FLOAT, same, GOOD).markdown().splitlines()
+    assert sum("| 2= |" in line for line in lines) == 2
 
 
 def test_near_points_share_a_group():

@@ -11,12 +11,11 @@ Three quantizers, four runs, 1/(2 m) = 1e-3 (m = 500); RMSE, so smaller is bette
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from benchmark.privacy.indicator import Aggregate
+from benchmark.privacy.aggregate import Aggregate
 from benchmark.results import CellResult
-from benchmark.tables import STABLE_COLUMNS, agreement, pareto_front, recommend, summarise
+from benchmark.tables import STABLE_COLUMNS, summarise
+from molecules.errors import DataError
 
 STEPS = np.array([2.0, 4.0, 6.0, 8.0])
 
@@ -117,50 +116,43 @@ def test_what_must_be_known_is_flagged_and_kept_off_the_front():
     }  # fmt: skip
     assert np.isnan(table.loc["none", "r"])
     assert pd.isna(table.loc["none", "privacy_rank"])
-    found = recommend(table.reset_index(), 0.5)
-    assert found is not None
-    assert found.quantizer == "good"
+    assert pd.isna(table.loc[["flat", "useless"], ["privacy_rank", "gap_rank"]]).all(axis=None)
+    assert table.loc["flat", "r"] > 0  # for reading
 
 
-def test_recommendation_follows_the_allowed_loss(table):
-    chosen = [recommend(table, drop) for drop in (0.0, 0.19, 0.2, 0.5)]
-    assert [c.quantizer for c in chosen if c] == ["float32", "float32", "good", "coarse"]
-    by_gap = recommend(table, 0.3, "generalization_gap")
-    assert by_gap is not None
-    assert by_gap.quantizer == "good"
-
-
-def test_recommendation_among_figures_clipped_to_zero_goes_by_rank():
-    less = rows("less", np.full(4, -5e-4), 1.0, 0.4)
-    more = rows("more", np.full(4, -1e-4), 1.0, 0.3)
-    reference = rows("float32", np.full(4, -9e-4), 1.0, 0.4)
-    chosen = recommend(summarise(result(reference, less, more)), 0.02)
-    assert chosen is not None
-    assert chosen.quantizer == "more"
-
-
-def test_agreement_of_orders():
-    assert agreement(result(FLOAT, GOOD, COARSE)).spearman == pytest.approx(1)
-    against = rows("coarse", 1e-2 * STEPS, 2.0, 0.9)
-    assert agreement(result(FLOAT, GOOD, against)).spearman == pytest.approx(-0.5)
-    assert np.isnan(agreement(result(FLOAT, GOOD)).spearman)
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), min_size=1, max_size=8))
-def test_pareto_front_by_brute_force(points):
-    table = pd.DataFrame(
-        {
-            "r": [float(p[0]) for p in points],
-            "relative_performance": [float(p[1]) for p in points],
-            "constant_share": [float(p[2]) for p in points],
-            "no_skill": False,
-        }
+def test_a_minority_of_runs_makes_no_r():
+    few = rows(
+        "few", np.array([1e-2, np.nan, np.nan, np.nan]), 1.1, 0.1, reason=["", *["one candidate only"] * 3]
     )
-    expected = []
-    for r, performance, flat in points:
-        beaten = any(
-            not f and q[0] >= r and q[1] >= performance and (q[0] > r or q[1] > performance)
-            for *q, f in points
-        )
-        expected.append(not flat and not beaten)
-    assert pareto_front(table).tolist() == expected
+    row = summarise(result(FLOAT, GOOD, few)).set_index("quantizer").loc["few"]
+    assert np.isnan(row[["r", "r_low", "r_high", "rank_stability"]].astype(float)).all()
+    assert pd.isna(row["privacy_rank"])
+    assert row["flags"] == "r unknown in 3 of 4 runs (one candidate only); too few of them for an r"
+
+
+def test_an_infinite_rate_is_unknown():
+    row = summarise(result(FLOAT, rows("q", np.array([np.inf, 1e-2, 1e-2, 1e-2]), 1.1, 0.1))).iloc[1]
+    assert row["r"] == pytest.approx(1e-2)
+    assert row["runs_without_r"] == 1
+
+
+@pytest.mark.parametrize("lost", ["a run", "a column", "the reference"])
+def test_a_result_that_is_not_whole_is_named(lost):
+    made = result(FLOAT, GOOD)
+    whole = made.rows
+    made = CellResult(
+        {
+            "a run": whole.iloc[:-1],
+            "a column": whole.drop(columns="zeros"),
+            "the reference": whole[whole["quantizer"] != "float32"],
+        }[lost],
+        made.facts,
+    )
+    with pytest.raises(DataError, match="run the cell again"):
+        summarise(made)
+
+
+def test_flags_of_the_contract_stand_in_the_table():
+    made = result(FLOAT, GOOD)
+    made.facts["quantizer_flags"] = {"good": ["ends on a single level"]}
+    assert summarise(made)["flags"].tolist() == ["", "ends on a single level"]

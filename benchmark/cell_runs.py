@@ -1,0 +1,161 @@
+"""The rows of a cell as arrays (quantizers, runs), with one paired bootstrap for every figure of it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmark.metrics import Metric, metric_named, relative
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator import resolution
+from benchmark.privacy.ranking import (
+    aggregate_runs,
+    bootstrap_runs,
+    known_rates,
+    percentile_interval,
+    resampled_rates,
+)
+from benchmark.results import CellResult
+from molecules.errors import DataError
+from tasks.task import Kind
+
+Floats = NDArray[np.float64]
+
+#: The reference row of every table.
+REFERENCE = "float32"
+RESAMPLES = 2000
+#: What a model without any skill scores, by kind of task: the metric and its figure.
+NO_SKILL = {Kind.CLASSIFICATION: ("roc_auc", 0.5), Kind.REGRESSION: ("r2", 0.0)}
+
+
+class CellRuns:
+    """The rows of a cell.
+
+    Parameters
+    ----------
+    result : CellResult
+        Every quantizer with every run, ``float32`` among the quantizers.
+    aggregate : Aggregate
+        How r of the runs becomes one figure.
+
+    Attributes
+    ----------
+    names : list of str
+        The quantizers, in the order of the result.
+    drawn : ndarray of int, shape (resamples, runs)
+        The runs of every bootstrap resample, the same for all quantizers and figures.
+    kind, metric
+        Kind of the task, and its main metric.
+    floor : float
+        Resolution of r.
+
+    Raises
+    ------
+    DataError
+        If a quantizer lacks a run, the reference is not there, or a column is missing.
+    """
+
+    def __init__(self, result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> None:
+        self._rows, self.facts, self.aggregate = result.rows, result.facts, aggregate
+        try:
+            self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
+            self.runs = int(result.rows["run"].nunique())
+            self.kind, self.seed = Kind(str(self.facts["kind"])), int(str(self.facts["seed"]))
+            self.metric: Metric = metric_named(self.kind, str(self.facts["metric"]))
+            pairs = result.rows[["quantizer", "run"]].drop_duplicates()
+            whole = len(pairs) == len(result.rows) == len(self.names) * self.runs
+        except KeyError as error:
+            raise DataError(f"a result lacks {error}; run the cell again") from None
+        if not whole or REFERENCE not in self.names:
+            raise DataError(
+                f"a result of {len(self.names)} quantizers and {self.runs} runs holds {len(result.rows)} "
+                f"rows; every quantizer needs every run once, {REFERENCE} included; run the cell again"
+            )
+        self.drawn = bootstrap_runs(self.runs, RESAMPLES, self.seed)
+        self.floor = resolution(int(self.matrix("records")[0, 0]))
+        self.reference = self.names.index(REFERENCE)
+
+    def matrix(self, column: str) -> Floats:
+        """Return a column as (quantizers, runs)."""
+        if column not in self._rows:
+            raise DataError(f"a result lacks the column {column!r}; run the cell again")
+        wide = self._rows.pivot(index="quantizer", columns="run", values=column)
+        return np.asarray(wide.loc[self.names].to_numpy(), dtype=np.float64)
+
+    def reasons(self, name: str) -> dict[str, int]:
+        """Return why runs of a quantizer have no r, and how many of them."""
+        told = self._rows.loc[(self._rows["quantizer"] == name) & (self._rows["reason"] != ""), "reason"]
+        return {str(reason): int(count) for reason, count in told.value_counts().items()}
+
+    def resampled_means(self, values: Floats) -> Floats:
+        """Return the mean of every bootstrap resample of the runs, shape (quantizers, resamples)."""
+        return np.stack([row[self.drawn].mean(1) for row in values])
+
+    def interval(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the interval of the mean over runs of every quantizer."""
+        return percentile_interval(self.resampled_means(values))
+
+    def rates(self) -> Floats:
+        """Return the floor-corrected rates, shape (quantizers, runs); NaN where unknown."""
+        values = self.matrix("rate_corrected")
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def gaps(self) -> Floats:
+        """Return the generalisation gaps, shape (quantizers, runs)."""
+        return self.matrix("loss_out") - self.matrix("loss_in")
+
+    def relative(self) -> tuple[Floats, Floats]:
+        """Return performance relative to float32: shapes (quantizers,) and (quantizers, resamples)."""
+        values = self.matrix(self.metric.name)
+        means, resampled = values.mean(1), self.resampled_means(values)
+        return (
+            relative(self.metric, means, means[self.reference]),
+            relative(self.metric, resampled, resampled[self.reference]),
+        )
+
+    def degenerate(self) -> NDArray[np.bool_]:
+        """Return which quantizers leave a useless model: constant predictions in most runs, or no skill."""
+        return np.asarray((self.matrix("constant").mean(1) > 0.5) | self.no_skill())
+
+    def no_skill(self) -> NDArray[np.bool_]:
+        """Return which quantizers leave a model whose interval reaches the figure of one without skill."""
+        name, nothing = NO_SKILL[self.kind]
+        low, _ = self.interval(self.matrix(name))
+        return np.asarray(~(low > nothing))
+
+    def compared(self, figure: str) -> tuple[Floats, Floats]:
+        """Return a figure, larger = better, in every quantizer and resample: what differences are tested on.
+
+        Parameters
+        ----------
+        figure : {"r", "gap", "relative"}
+            r (not clipped), minus the generalisation gap, or the relative performance.
+
+        Returns
+        -------
+        point : ndarray, shape (quantizers,)
+        resampled : ndarray, shape (quantizers, resamples)
+        """
+        if figure == "relative":
+            return self.relative()
+        if figure == "gap":
+            return -self.gaps().mean(1), -self.resampled_means(self.gaps())
+        rates = self.rates()
+        known = known_rates(rates)
+        point = aggregate_runs(rates, self.aggregate)
+        resampled = resampled_rates(rates, self.drawn, self.aggregate)
+        return np.where(known, point, np.nan), np.where(known[:, None], resampled, np.nan)
+
+
+def distinguishable(resampled: Floats, one: int, others: Floats | None = None) -> NDArray[np.bool_]:
+    """Return which quantizers differ from one of them, by the 95 % interval of the paired difference.
+
+    Parameters
+    ----------
+    resampled : ndarray, shape (quantizers, resamples)
+        A figure in every resample of the same runs.
+    one : int
+        Which quantizer the others are compared with.
+    others : ndarray or None
+        What is compared with it; ``resampled`` itself if None.
+    """
+    low, high = percentile_interval((resampled if others is None else others) - resampled[one])
+    return np.asarray((low > 0) | (high < 0))

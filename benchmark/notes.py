@@ -1,0 +1,115 @@
+"""The sentences below a table: what its figures mean, and what they do not say."""
+
+import pandas as pd
+
+from benchmark.cell_runs import CellRuns
+from benchmark.choice import agreement, recommend
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.ranking import TRIM
+
+#: Below so many runs an interval from resampling them is rough.
+FEW_RUNS = 16
+#: Names said in a list before it is cut short.
+_SHOWN = 12
+
+
+def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> list[str]:
+    """Return what a reader of the table must be told.
+
+    Parameters
+    ----------
+    runs : CellRuns
+        The measured cell.
+    table : DataFrame
+        Its table.
+    max_drop : float
+        Loss of performance within which a quantizer is recommended.
+    metric : str
+        Name of the main metric, for people.
+    """
+    return [
+        f"r: larger = more private ({runs.aggregate} over runs, noise floor subtracted). Resolution "
+        f"{1e4 * runs.floor:.2f} × 10⁻⁴; ~ marks figures within it, which share a rank. r ranks the "
+        "quantizers of one task; it is no absolute measure of what leaks.",
+        "gap: mean loss of non-members less that of members, of the published head; smaller = more private.",
+        "Brackets: 95 % intervals over runs (other halves of the pool, other initial weights), not over "
+        "other test molecules." + _roughness(runs),
+        *_scored(runs),
+        *_not_told_apart(table),
+        _agreement(runs),
+        *(f"Flag {row['quantizer']}: {row['flags']}." for _, row in table.iterrows() if row["flags"]),
+        _recommendation(runs, table.set_index("quantizer"), max_drop, metric),
+    ]
+
+
+def _roughness(runs: CellRuns) -> str:
+    said = f" From {runs.runs} runs only, they are rough." if runs.runs < FEW_RUNS else ""
+    if runs.aggregate is Aggregate.TRIMMED and runs.runs * TRIM < 1:
+        said += f" The trimmed mean of {runs.runs} runs leaves none out; it takes 10 or more."
+    return said
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _scored(runs: CellRuns) -> list[str]:
+    left_out, targets = runs.facts.get("unscored"), runs.facts.get("targets")
+    if not isinstance(left_out, list) or not isinstance(targets, list) or not left_out:
+        return []
+    return [
+        f"Scored on {len(targets) - len(left_out)} of {len(targets)} labels; left out, with one class or "
+        f"value only in the test set: {_listed(left_out)}."
+    ]
+
+
+def _not_told_apart(table: pd.DataFrame) -> list[str]:
+    names = table.loc[table["below_resolution"] & table["r"].notna(), "quantizer"]
+    if len(names) < 2:
+        return []
+    return [f"r does not tell these apart (all within its resolution): {', '.join(names)}."]
+
+
+def _agreement(runs: CellRuns) -> str:
+    found = agreement(runs)
+    if found.reason:
+        return f"The orders by r and by the gap cannot be compared: {found.reason}."
+    return (
+        f"r and the gap order the quantizers with a Spearman correlation of {found.spearman:.2f} "
+        f"[{found.low:.2f}, {found.high:.2f}]"
+        + (": they disagree, so read both columns." if found.spearman < 0.7 else ".")
+    )
+
+
+#: What is said where there is nothing to recommend.
+_NOTHING = {
+    "no skill": "No recommendation: no quantizer, nor float32, leaves a model with skill.",
+    "alone": "No recommendation: float32 alone was measured.",
+    "loss": "Recommended {within}: none but float32; a larger --max-drop lets more in.",
+    "unknown": "No recommendation: neither r nor the gap is known of those {within}.",
+}
+
+
+def _recommendation(runs: CellRuns, rows: pd.DataFrame, max_drop: float, metric: str) -> str:
+    """Say in one line which quantizer to take, by which figure, and what is as good."""
+    found = recommend(runs, max_drop)
+    within = f"within a loss of {max_drop:.1%} of {metric}"
+    if found.quantizer is None:
+        return _NOTHING[found.by].format(within=within)
+    row = rows.loc[found.quantizer]
+    if found.by == "r":
+        why = f"largest r, rank {row['privacy_rank']} of {rows['privacy_rank'].notna().sum()}"
+    else:
+        why = "smallest gap; r does not tell those within the loss apart"
+    low = row["relative_low"]
+    said = f"Recommended {within}: {found.quantizer} ({why}; relative performance "
+    said += f"{row['relative_performance']:.3f} [{low:.3f}, {row['relative_high']:.3f}])."
+    if low < 1 - max_drop:
+        said += " Its interval reaches below what may be lost."
+    if found.untold:
+        said += f" Not told apart from it by {found.by}: {', '.join(found.untold)}."
+    if found.other:
+        same = found.other == found.quantizer
+        said += " The gap agrees." if same else f" By the smallest gap it would be {found.other}."
+    return said

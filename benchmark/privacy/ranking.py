@@ -1,0 +1,152 @@
+"""From the rates of the runs to one r a quantizer, its interval, and its rank with what the rank is worth."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmark.privacy.aggregate import Aggregate
+from molecules.streams import stream
+
+Floats = NDArray[np.float64]
+
+#: Share of the runs left out at each end by ``Aggregate.TRIMMED``.
+TRIM = 0.1
+#: Share of the runs, and number of them, that must know their rate for the quantizer to have an r.
+KNOWN_SHARE, KNOWN_RUNS = 0.5, 2
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The indicator of every quantizer over all runs, with what it is worth.
+
+    Attributes
+    ----------
+    r, low, high : ndarray, shape (Q,)
+        Aggregated floor-corrected rate, clipped at 0, and its percentile interval from the bootstrap; NaN
+        where fewer than half of the runs, or fewer than two, know their rate.
+    effective : ndarray, shape (Q,)
+        What ranks go by: r where it is above the resolution, else 0, so that what the indicator cannot tell
+        apart is tied; NaN where r is unknown.
+    rank, rank_low, rank_high : ndarray of float, shape (Q,)
+        1 = most private, ties sharing the smallest; and the interval of the rank over the resamples. NaN for
+        what is not ranked.
+    stability : ndarray, shape (Q,)
+        Share of bootstrap resamples in which the quantizer stands at its rank.
+    """
+
+    r: Floats
+    low: Floats
+    high: Floats
+    effective: Floats
+    rank: Floats
+    rank_low: Floats
+    rank_high: Floats
+    stability: Floats
+
+
+def aggregate_runs(values: Floats, how: Aggregate, axis: int = -1) -> Floats:
+    """Return the mean, trimmed mean or median over runs, leaving out NaN; NaN where no run is left."""
+    over_runs = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
+    result = np.full(over_runs.shape[:-1], np.nan)
+    known = ~np.isnan(over_runs).all(-1)
+    if known.any():
+        result[known] = _REDUCE[how](over_runs[known])
+    return result
+
+
+def _trimmed_mean(values: Floats) -> Floats:
+    """Return the trimmed mean of each row, leaving out NaN."""
+    if not np.isnan(values).any():
+        return np.asarray(stats.trim_mean(values, TRIM, axis=-1))
+    return np.array([stats.trim_mean(row[~np.isnan(row)], TRIM) for row in values])
+
+
+_REDUCE: dict[Aggregate, Callable[[Floats], Floats]] = {
+    Aggregate.MEAN: lambda values: np.nanmean(values, axis=-1),
+    Aggregate.TRIMMED: _trimmed_mean,
+    Aggregate.MEDIAN: lambda values: np.nanmedian(values, axis=-1),
+}
+
+
+def known_rates(corrected: Floats) -> NDArray[np.bool_]:
+    """Return which quantizers have an r, shape (Q,): those whose rate enough of the runs know."""
+    known = (~np.isnan(corrected)).sum(1)
+    return np.asarray((known >= KNOWN_RUNS) & (known >= KNOWN_SHARE * corrected.shape[1]))
+
+
+def bootstrap_runs(runs: int, resamples: int, seed: int) -> NDArray[np.intp]:
+    """Return resampled run indices, shape (resamples, runs), the same for every figure of a cell (paired)."""
+    return stream(seed, "bootstrap").integers(0, runs, (resamples, runs))
+
+
+def rank_rates(
+    corrected: Floats,
+    drawn: NDArray[np.intp],
+    floor: float = 0.0,
+    how: Aggregate = Aggregate.MEAN,
+    *,
+    ranked: NDArray[np.bool_] | None = None,
+    level: float = 0.95,
+) -> Ranking:
+    """Aggregate rates over runs and rank the quantizers, with a paired bootstrap over runs.
+
+    Parameters
+    ----------
+    corrected : ndarray, shape (Q, runs)
+        Floor-corrected rates of every quantizer and run; NaN where a rate cannot be known.
+    drawn : ndarray of int, shape (resamples, runs)
+        From :func:`bootstrap_runs`: the same runs for all quantizers, which share their snapshots, so that
+        differences between quantizers are paired.
+    floor : float
+        The resolution: rates no larger than it are tied.
+    how : Aggregate
+        Mean (the paper's), trimmed mean or median.
+    ranked : ndarray of bool, shape (Q,), or None
+        Which quantizers take part in the ranking; None: all whose r is known.
+    level : float
+        Of the intervals.
+    """
+    known = known_rates(corrected)
+    point = np.where(known, aggregate_runs(corrected, how), np.nan)
+    resampled = np.where(known[:, None], resampled_rates(corrected, drawn, how), np.nan)
+    low, high = percentile_interval(resampled, level)
+    taking_part = known if ranked is None else known & ranked
+    effective = above_floor(point, floor)
+    rank = ranks(np.where(taking_part, effective, np.nan))
+    others = ranks(np.where(taking_part[:, None], above_floor(resampled, floor), np.nan))
+    rank_low, rank_high = percentile_interval(others, level)
+    rank_low, rank_high = np.fmin(np.floor(rank_low), rank), np.fmax(np.ceil(rank_high), rank)
+    stability = np.where(np.isnan(rank), np.nan, (others == rank[:, None]).mean(1))
+    return Ranking(_clip(point), _clip(low), _clip(high), effective, rank, rank_low, rank_high, stability)
+
+
+def resampled_rates(corrected: Floats, drawn: NDArray[np.intp], how: Aggregate) -> Floats:
+    """Return the aggregated rate of every quantizer in every resample, shape (Q, resamples)."""
+    return np.stack([aggregate_runs(row[drawn], how) for row in corrected])
+
+
+def above_floor(values: Floats, floor: float) -> Floats:
+    """Return the values above the floor, 0 for the others; NaN stays NaN."""
+    return np.where(np.isnan(values) | (values > max(floor, 0.0)), values, 0.0)
+
+
+def ranks(values: Floats) -> Floats:
+    """Rank along the first axis, 1 = largest, ties sharing the smallest; NaN stays NaN."""
+    return np.asarray(stats.rankdata(-values, method="min", axis=0, nan_policy="omit"), dtype=np.float64)
+
+
+def percentile_interval(resampled: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the central percentile interval of each row of (..., resamples), leaving out NaN."""
+    tail = (1 - level) / 2
+    known = ~np.isnan(resampled).all(-1)
+    low, high = (np.full(resampled.shape[:-1], np.nan) for _ in range(2))
+    if known.any():
+        low[known], high[known] = np.nanquantile(resampled[known], [tail, 1 - tail], axis=-1)
+    return low, high
+
+
+def _clip(values: Floats) -> Floats:
+    return np.where(np.isnan(values), np.nan, np.maximum(values, 0.0))
