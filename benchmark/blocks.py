@@ -47,7 +47,7 @@ class BlockStore:
         runs = cell.protocol.runs
         self.blocks = [range(i, min(i + BLOCK_RUNS, runs)) for i in range(0, runs, BLOCK_RUNS)]
         self._cell, self._progress = cell, progress
-        self._folder = cache_dir("bank") / f"{cell.task.name}-{cell.encoder.name}-{cell.bank_key}"
+        self._folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder.name}-{cell.bank_key}"
 
     def bank(self, runs: range) -> Bank | None:
         """Return a block of trained runs; None where it must be trained."""

@@ -93,9 +93,9 @@ class Recommendation:
     quantizer : str or None
         Its name; None where there is none to recommend.
     by : str
-        What "most private" went by: ``"r"`` or ``"gap"``; where there is none, why: ``"no skill"``,
-        ``"loss"`` (nothing but the reference is within the loss), ``"alone"`` (nothing else was measured) or
-        ``"unknown"`` (neither figure is known).
+        What "most private" went by: ``"r"`` or ``"gap"``. Where there is none, why: ``"no skill"``;
+        ``"useless"``, of all but the reference; ``"loss"``, nothing but the reference is within the loss;
+        ``"alone"``, nothing else was measured; ``"unknown"``, neither figure is known.
     untold : tuple of str
         Quantizers within the loss that the figure does not tell apart from it.
     other : str
@@ -125,8 +125,10 @@ def recommend(runs: CellRuns, max_drop: float) -> Recommendation:
         return Recommendation(None, "no skill")
     relative, _ = runs.relative()
     fit = useful & (relative >= 1 - max_drop)
+    if len(runs.names) == 1:
+        return Recommendation(None, "alone")
     if not np.delete(fit, runs.reference).any():
-        return Recommendation(None, "alone" if len(runs.names) == 1 else "loss")
+        return Recommendation(None, "loss" if np.delete(useful, runs.reference).any() else "useless")
     r, rs = runs.compared("r")
     gap, gaps = runs.compared("gap")
     by_gap = _best(np.where(fit, gap, np.nan))

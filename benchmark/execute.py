@@ -85,7 +85,7 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
         progress.note(f"known of this task: {task.known_defects}")
     protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)
     cell = Cell(task, records, build(), zoo, protocol, device)
-    path = cell_path(settings.results, task.name, settings.encoder, protocol.runs, protocol.seed, cell.key)
+    path = cell_path(settings.results, task.slug, settings.encoder, protocol.runs, protocol.seed, cell.key)
     stored = read_if_whole(path, progress)
     if stored is not None and stored.facts.get("key") == cell.key:
         progress.note(f"results: reused {path}")

@@ -65,7 +65,7 @@ def _scored(runs: CellRuns) -> list[str]:
 
 
 def _not_told_apart(table: pd.DataFrame) -> list[str]:
-    names = table.loc[table["below_resolution"] & table["r"].notna(), "quantizer"]
+    names = table.loc[table["below_resolution"] & table["privacy_rank"].notna(), "quantizer"]
     if len(names) < 2:
         return []
     return [f"r does not tell these apart (all within its resolution): {', '.join(names)}."]
@@ -85,6 +85,7 @@ def _agreement(runs: CellRuns) -> str:
 #: What is said where there is nothing to recommend.
 _NOTHING = {
     "no skill": "No recommendation: no quantizer, nor float32, leaves a model with skill.",
+    "useless": "No recommendation: every quantizer but float32 leaves a model without skill.",
     "alone": "No recommendation: float32 alone was measured.",
     "loss": "Recommended {within}: none but float32; a larger --max-drop lets more in.",
     "unknown": "No recommendation: neither r nor the gap is known of those {within}.",

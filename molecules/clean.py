@@ -13,15 +13,17 @@ The rule, which every figure of the benchmark rests on:
 Nothing depends on the order of the rows except the order of the records.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
+from rdkit.Chem.MolStandardize import rdMolStandardize
+from scipy import stats
 
-from molecules.cleaning_report import CleaningReport, Tally
+from molecules.cleaning_report import OUTLIER_SD, CleaningReport, Tally
 from molecules.enough import check_enough
 from molecules.errors import DataError
 from molecules.parse import canonical, is_empty
@@ -103,6 +105,12 @@ def clean(
     for name, keep in zip(names, labelled, strict=True):
         if not keep:
             tally.drop("unlabelled", rows_of[name][0], name)
+            # labels there were, and repeats disagreed on each
+            tally.count("conflicting_dropped", int(not np.isnan(labels[rows_of[name]]).all()))
+    _note_mixtures({name: rows[0] for name, rows in rows_of.items()}, labelled, tally)
+    if not classification:
+        for place in np.flatnonzero(_outlying(merged).any(axis=1)):
+            tally.note("outliers", rows_of[names[place]][0], names[place])
     kept = [name for name, keep in zip(names, labelled, strict=True) if keep]
     return Cleaned(kept, merged[labelled].astype(np.float32), tally.report(len(smiles), len(kept)))
 
@@ -148,6 +156,37 @@ def _group(smiles: Sequence[str], tally: Tally, progress: Progress) -> dict[str,
             else:
                 rows_of[canonical(mol)].append(row)
     return dict(rows_of)
+
+
+def _note_mixtures(rows: dict[str, int], labelled: NDArray[np.bool_], tally: Tally) -> None:
+    """Count the records of several fragments, and those whose parent is that of another record."""
+    kept = [name for name, keep in zip(rows, labelled, strict=True) if keep]
+    parents = {name: _parent(name) for name in kept if "." in name}
+    shared = Counter([*parents.values(), *(name for name in kept if name not in parents)])
+    for name, parent in parents.items():
+        tally.note("mixtures", rows[name], name)
+        tally.count("shared_parents", int(shared[parent] > 1))
+
+
+def _parent(smiles: str) -> str:
+    """Return the canonical SMILES of the largest fragment, its charges taken off where that is possible."""
+    with rdBase.BlockLogs():
+        try:
+            return canonical(rdMolStandardize.ChargeParent(Chem.MolFromSmiles(smiles)))
+        except (RuntimeError, ValueError):  # what RDKit cannot standardise is its own parent
+            return smiles
+
+
+def _outlying(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which labels lie further than ``OUTLIER_SD`` robust standard deviations from their median."""
+    outlying = np.zeros(labels.shape, dtype=np.bool_)
+    for target, column in enumerate(labels.T):
+        known = column[~np.isnan(column)]
+        spread = stats.median_abs_deviation(known, scale="normal") if len(known) else 0.0
+        if spread > 0:
+            with np.errstate(invalid="ignore"):
+                outlying[:, target] = np.abs(column - np.median(known)) > OUTLIER_SD * spread
+    return outlying
 
 
 def _tolerance(labels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 #: Raised when the rule of :mod:`molecules.clean` changes, so that cached records are made again.
-RULES_VERSION = 1
+RULES_VERSION = 2
+#: Robust standard deviations (1.4826 MAD) from the median beyond which a label is told as an outlier.
+OUTLIER_SD = 10
 #: How many examples are kept for each reason.
 EXAMPLES = 3
 
@@ -13,6 +15,8 @@ EXAMPLES = 3
 @dataclass(frozen=True)
 class CleaningReport:
     """What happened to the rows of a source; ``rows`` is the sum of the five that follow it.
+
+    What stands after those five says more of rows that are counted there already.
 
     Attributes
     ----------
@@ -32,6 +36,16 @@ class CleaningReport:
         Molecules whose repeats disagree on a label.
     conflicting_labels : int
         Labels set missing for that.
+    conflicting_dropped : int
+        Those of these molecules that were left without a label: they are among ``unlabelled``.
+    mixtures : int
+        Records of several fragments, such as salts and solvates; kept as they are.
+    shared_parents : int
+        Those of them whose parent (largest fragment, neutral) is another record too, or the parent of another
+        one: nearly the same molecule may then be a member and a non-member.
+    outliers : int
+        Records with a regression label further than ``OUTLIER_SD`` robust standard deviations from the median
+        of that label; kept.
     examples : mapping of str to tuple of (int, str)
         For each reason, up to ``EXAMPLES`` rows (counted from 1, after the header) with their SMILES.
     weak_labels : tuple of str
@@ -46,11 +60,15 @@ class CleaningReport:
     duplicates: int = 0
     conflicting_molecules: int = 0
     conflicting_labels: int = 0
+    conflicting_dropped: int = 0
+    mixtures: int = 0
+    shared_parents: int = 0
+    outliers: int = 0
     examples: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     weak_labels: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """Return one readable line, and a second one if repeats disagree or labels are weak."""
+        """Return one readable line, and a second one if there is more to know of the records."""
         dropped = [
             f"{count:,} {words}{self._example(reason)}"
             for count, words, reason in (
@@ -67,6 +85,17 @@ class CleaningReport:
             notes.append(
                 f"{self.conflicting_labels:,} labels of {self.conflicting_molecules:,} molecules set missing "
                 f"because repeats disagree{self._example('conflicting')}"
+                + (f"; {self.conflicting_dropped:,} of them lost all labels" * bool(self.conflicting_dropped))
+            )
+        if self.mixtures:
+            notes.append(
+                f"{self.mixtures:,} salts or mixtures kept as they are{self._example('mixtures')}, "
+                f"{self.shared_parents:,} of them with the parent of another record"
+            )
+        if self.outliers:
+            notes.append(
+                f"{self.outliers:,} records with a label further than {OUTLIER_SD} robust standard "
+                f"deviations from the median, kept{self._example('outliers')}: another unit, or a mistake?"
             )
         if self.weak_labels:
             notes.append(f"too few records of a class: {', '.join(self.weak_labels)}")
@@ -121,6 +150,14 @@ class Tally:
         self._counts["conflicting_molecules"] += 1
         self._counts["conflicting_labels"] += labels
         self._show("conflicting", rows[0], smiles)
+
+    def note(self, reason: str, row: int, smiles: str) -> None:
+        """Count one record that is kept and of which a reader should know; ``row`` is its first one."""
+        self.drop(reason, row, smiles)
+
+    def count(self, reason: str, times: int) -> None:
+        """Count what has no example of its own."""
+        self._counts[reason] += times
 
     def report(self, rows: int, kept: int) -> CleaningReport:
         """Return the account."""

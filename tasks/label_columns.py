@@ -1,6 +1,7 @@
 """One column of text becomes one column of labels: classes 0 and 1, or numbers."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,11 @@ from molecules.errors import DataError
 from tasks.task import Kind
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
+_QUALIFIED = re.compile(r"[<>≤≥~≈=]+\s*[-+]?[\d.,]")
+_COMMA_DECIMAL = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
+_COMMAS = "decimals written with a comma"
+#: Most different whole numbers that may be codes of classes.
+_FEW_CODES = 10
 # Words for the classes 0 and 1; what is not listed is ordered by number or by alphabet.
 _CLASS_WORDS = (
     ("false", "true"),
@@ -38,7 +44,8 @@ class LabelColumn:
     values : ndarray of float64, shape (rows,)
         NaN where missing; 0 and 1 in classification.
     mapping : str
-        What became 0 and 1, in words; empty for 0 and 1 themselves and for regression.
+        What the entries were taken for, in words: what became 0 and 1, decimals written with a comma, whole
+        numbers that may have been meant as classes. Empty where there is nothing to say.
     """
 
     name: str
@@ -72,6 +79,7 @@ def read_label_column(path: Path, name: str, texts: Sequence[str], kind: Kind | 
         If the column has no labels at all, if a number cannot be read as one, or if a classification
         column does not hold two different values.
     """
+    texts, commas = _with_points(texts)
     # Numbers are compared as numbers ("1" is "1.0"), words without regard to case.
     keys = [None if is_missing(text) else _key(text) for text in texts]
     distinct = {key for key in keys if key is not None}
@@ -80,12 +88,39 @@ def read_label_column(path: Path, name: str, texts: Sequence[str], kind: Kind | 
     if kind is None:
         kind = _recognise(distinct)
     if kind is Kind.REGRESSION:
-        return LabelColumn(name, kind, _numbers(path, name, texts, keys))
+        values = _numbers(path, name, texts, keys)
+        said = [_COMMAS] if commas else []
+        if _like_classes(values):
+            count = len(distinct)
+            said.append(f"{count} different whole numbers, read as numbers; as classes there can be two only")
+        return LabelColumn(name, kind, values, ", ".join(said))
     classes = _classes(path, name, distinct)
     values = np.array([math.nan if key is None else float(classes.index(key)) for key in keys])
     plain = set(classes) <= {0.0, 1.0}
     mapping = "" if plain else ", ".join(f"{_shown(key)} = {number}" for number, key in enumerate(classes))
     return LabelColumn(name, kind, values, mapping)
+
+
+def _with_points(texts: Sequence[str]) -> tuple[Sequence[str], bool]:
+    """Return the entries with decimal points if the column writes decimals with a comma, and whether it does.
+
+    It does if every entry that is not missing is a number so written or a whole one. Where all commas stand
+    before exactly three digits they may as well part thousands: such a column is left as it is.
+    """
+    given = [text for text in texts if not is_missing(text)]
+    decimal = [text for text in given if _COMMA_DECIMAL.fullmatch(text)]
+    ambiguous = all(len(text.rsplit(",", 1)[1]) == 3 for text in decimal)
+    if not decimal or ambiguous or any(_number(text.replace(",", ".")) is None for text in given):
+        return texts, False
+    return [text.replace(",", ".") for text in texts], True
+
+
+def _like_classes(values: NDArray[np.float64]) -> bool:
+    """Tell whether numbers look like codes of classes: few different whole ones, each many times."""
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    whole = bool((distinct == np.round(distinct)).all())
+    return whole and 3 <= len(distinct) <= _FEW_CODES and len(known) >= 10 * len(distinct)
 
 
 def _key(text: str) -> float | str:
@@ -115,10 +150,14 @@ def _numbers(
     """Return the numbers of a regression column; anything else in it is an error."""
     wrong = [row for row, key in enumerate(keys) if isinstance(key, str)]
     if wrong:
+        first, advice = texts[wrong[0]], "empty the entry to mark the label missing"
+        if _QUALIFIED.match(first):
+            advice = "a value with a qualifier is a bound, no measurement: empty the entry or remove the row"
+        elif _COMMA_DECIMAL.fullmatch(first):
+            advice = "write decimals with a point, and thousands without a separator"
         raise DataError(
-            f"{path}, row {wrong[0] + 1}, column {name!r}: {texts[wrong[0]]!r} is not a number "
-            f"({len(wrong)} such rows); remove these rows, or empty the entry to mark the label missing, and "
-            "write decimals with a point"
+            f"{path}, row {wrong[0] + 1}, column {name!r}: {first!r} is not a number "
+            f"({len(wrong)} such rows); {advice}"
         )
     return np.array([math.nan if key is None else key for key in keys], dtype=np.float64)
 
@@ -135,7 +174,8 @@ def _classes(path: Path, name: str, distinct: set[float | str]) -> list[float | 
         some = ", ".join(_shown(key) for key in ordered[:4]) + (", ..." if len(ordered) > 4 else "")
         raise DataError(
             f"{path}: label column {name!r} holds {len(ordered)} different values ({some}) and "
-            "classification needs two, such as 0 and 1; recode the column, or use regression for numbers"
+            "classification needs two, such as 0 and 1; empty the entries of the others to mark them "
+            "missing, recode the column, or use regression for numbers"
         )
     return ordered
 

@@ -87,7 +87,7 @@ def table_task(
     Returns
     -------
     Task
-        Named after the file.
+        Named ``file:`` and the file's name without its ending.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def table_task(
     )
     notes = [f"{column.name} ({column.mapping})" if column.mapping else column.name for column in columns]
     return Task(
-        name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
+        name="file:" + path.name.removesuffix(".gz").rsplit(".", 1)[0],  # never that of a catalogue task
         kind=common,
         targets=tuple(targets),
         description=f"{common.value.capitalize()}: {', '.join(notes)} of {path.name}, SMILES in {smiles!r}.",
@@ -124,18 +124,17 @@ def table_task(
 
 
 def read_table(path: Path) -> Table:
-    """Read a table of text, with the separator that its first line holds most of.
+    """Read a table of text, with the separator that makes rows as wide as the header; no row is blank.
 
     Raises
     ------
     DataError
         If the file is missing, damaged, has no rows, or a row has more or fewer entries than the header.
     """
-    text = as_text(path, read_content(path)).rstrip("\r\n")
-    first = text.split("\n", 1)[0]
-    separator = "\t" if ".tsv" in path.suffixes[-2:] else max(_SEPARATORS, key=first.count)
+    text = as_text(path, read_content(path)).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    known = ("\t",) if ".tsv" in path.suffixes[-2:] else _SEPARATORS
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        lines = max((_lines(text, separator) for separator in known), key=_fit)
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table ({error}); export it as CSV") from error
     if len(lines) < 2:
@@ -143,7 +142,12 @@ def read_table(path: Path) -> Table:
             f"{path} has a header but no rows; a first line of column names and then rows are needed"
         )
     header = tuple(name.strip() for name in lines[0])
-    rows = [[entry.strip() for entry in line] or [""] * len(header) for line in lines[1:]]
+    if len(header) < 2:
+        raise DataError(
+            f"{path} has one column only ({header[0]!r}); a table of SMILES and labels is needed, its "
+            "columns separated by comma, semicolon or tab"
+        )
+    rows = [[entry.strip() for entry in line] for line in lines[1:]]
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise DataError(
@@ -151,6 +155,20 @@ def read_table(path: Path) -> Table:
                 "put entries that hold the separator in double quotes"
             )
     return Table(path, header, rows)
+
+
+def _lines(text: str, separator: str) -> list[list[str]]:
+    """Return the entries of every line that is not blank."""
+    return [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if line]
+
+
+def _fit(lines: list[list[str]]) -> tuple[bool, int]:
+    """Return how well a separator fits: whether the first rows are as wide as the header, and how wide.
+
+    Names and SMILES in quotes may hold any separator, so it is the parsed line that is looked at.
+    """
+    width = len(lines[0]) if lines else 0
+    return len(lines) > 1 < width and all(len(line) == width for line in lines[1:20]), width
 
 
 def _smiles_column(table: Table) -> str:

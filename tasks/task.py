@@ -4,6 +4,7 @@ Declarations stand apart from behaviour: a task says where its data comes from t
 function of one of the source modules beside this file; the kind of task chooses head, loss and metrics.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -79,7 +80,7 @@ class Task:
     Attributes
     ----------
     name : str
-        As given to ``--task``.
+        As given to ``--task``; ``file:NAME`` for a file of the user's own.
     kind : Kind
         Classification or regression.
     targets : tuple of str
@@ -117,6 +118,11 @@ class Task:
     version: int = 1
     known_defects: str = ""
     files: Callable[["Task", DataOptions], tuple[Path, ...]] | None = field(default=None, compare=False)
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a file name on every system: letters, digits, ``. _ -``, all else as ``-``."""
+        return re.sub(r"[^\w.-]", "-", self.name)
 
     @property
     def main_metric(self) -> str:

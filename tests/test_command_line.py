@@ -165,7 +165,7 @@ def test_own_file(tmp_path):
     assert "1 unparseable" in done.err
     table = pd.read_csv(tmp_path / "o" / "table.csv")
     assert set(table["metric"]) == {"rmse"}
-    assert set(table["task"]) == {"assay"}
+    assert set(table["task"]) == {"file:assay"}
 
 
 def after_first_bank_block(cache: Path) -> bool:

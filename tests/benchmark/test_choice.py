@@ -88,6 +88,7 @@ def test_useless_models_are_not_recommended():
     assert recommend(cell(FLOAT, GOOD, FLAT), 0.3).quantizer == "good"
     useless = [frame.assign(r2=-0.1) for frame in (FLOAT, GOOD)]
     assert recommend(cell(*useless), 0.3).by == "no skill"
+    assert recommend(cell(FLOAT, FLAT), 0.3).by == "useless"
     assert recommend(cell(FLOAT), 0.3).by == "alone"
 
 

@@ -171,3 +171,31 @@ def test_every_order_of_three_repeats_gives_one_record():
         for order in itertools.permutations(values)
     }
     assert len(results) == 1
+
+
+def test_a_conflict_that_leaves_nothing_is_said_and_every_row_counted_once():
+    report = clean(["CCO", "OCC", "CCC", "N"], column(1, 0, np.nan, 1), classification=True).report
+    assert (report.kept, report.unlabelled, report.duplicates) == (1, 2, 1)
+    assert (report.conflicting_molecules, report.conflicting_dropped) == (1, 1)
+    assert report.kept + report.unlabelled + report.duplicates == report.rows
+
+
+def test_salts_are_kept_and_told_with_their_parents():
+    smiles = ["CC(=O)O", "CC(=O)[O-].[Na+]", "CCN.Cl", "CCN.Br", "CCCC.O", "c1ccccc1"]
+    report = clean(smiles, column(0, 1, 0, 1, 0, 1), classification=True).report
+    assert report.kept == 6
+    assert report.mixtures == 4
+    assert report.shared_parents == 3  # acetate with the acid, the two salts of one amine; not the hydrate
+    assert report.examples["mixtures"][0] == (2, "CC(=O)[O-].[Na+]")
+
+
+def test_outlying_labels_are_told_and_kept():
+    smiles = ["C" * n for n in range(1, 42)]
+    values = np.append(np.linspace(5, 7, 40), 999.0)
+    cleaned = clean(smiles, values[:, None], classification=False)
+    assert cleaned.report.outliers == 1
+    assert cleaned.report.examples["outliers"] == ((41, "C" * 41),)
+    assert cleaned.labels[-1] == 999
+    assert clean(smiles, np.ones((41, 1)), classification=True).report.outliers == 0
+    mostly_one = np.append(np.zeros(40), 5.0)  # no spread to measure with
+    assert clean(smiles, mostly_one[:, None], classification=False).report.outliers == 0

@@ -37,7 +37,7 @@ def assert_same(left, right):
 def test_a_second_load_comes_from_the_cache(counted_task):
     task, loads = counted_task
     first, second = load_records(task, DataOptions()), load_records(task, DataOptions())
-    assert loads == ["mine"]
+    assert loads == ["file:mine"]
     assert_same(first, second)
     assert (first.report.rows, first.report.kept, first.report.weak_labels) == (122, 120, ("other",))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from molecules.errors import DataError, UnknownNameError
-from tasks.catalogue import load_records
+from tasks.catalogue import TASKS, load_records
 from tasks.table_file import table_task
 from tasks.task import DataOptions, Kind
 from tests.real_data import wehi_smiles
@@ -48,15 +48,15 @@ def test_separators_and_compression(tmp_path, name, separator):
     raw = task.load(task, DataOptions())
     assert raw.smiles == ["CCO", "C", "CC", "N"]
     np.testing.assert_array_equal(raw.labels, [[0.5], [7], [NAN], [-0.001]])
-    assert task.name == "a"
+    assert (task.name, task.slug) == ("file:a", "file-a")
     assert raw.kind is task.kind is Kind.REGRESSION
 
 
 def test_quotes_byte_order_mark_and_blank_lines(tmp_path):
     path = make(tmp_path, '\ufeffsmiles,"y, long name"\n"CCO",1.5\n\nC,2\nCC,3\n')
     raw_task = table_task(path, "smiles", ["y, long name"])
-    assert raw_task.load(raw_task, DataOptions()).smiles == ["CCO", "", "C", "CC"]
-    np.testing.assert_array_equal(labels_of(raw_task)[:, 0], [1.5, NAN, 2, 3])
+    assert raw_task.load(raw_task, DataOptions()).smiles == ["CCO", "C", "CC"]
+    np.testing.assert_array_equal(labels_of(raw_task)[:, 0], [1.5, 2, 3])
 
 
 @pytest.mark.parametrize(
@@ -173,5 +173,68 @@ def test_the_whole_way_to_records(tmp_path):
     records = load_records(task, DataOptions())
     assert records.labels.shape == (150, 1)
     assert (records.report.empty, records.report.unparseable) == (1, 1)
-    assert records.task == "mine"
+    assert records.task == "file:mine"
     assert records.origin == str(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_names_in_quotes_may_hold_any_separator(tmp_path, separator):
+    lines = [["smiles", '"IC50; nM, pH 7,4; 37 C;"'], ["CCO", "1.5"], ["C", "2.5"], ["CC", "3"]]
+    task = table_task(
+        make(tmp_path, "\n".join(map(separator.join, lines))), "smiles", ["IC50; nM, pH 7,4; 37 C;"]
+    )
+    np.testing.assert_array_equal(labels_of(task)[:, 0], [1.5, 2.5, 3])
+
+
+def test_line_ends_of_old_macintoshes(tmp_path):
+    task = table_task(make(tmp_path, "smiles,y\rCCO,1\rC,2\rCC,3\r"), "smiles", ["y"])
+    np.testing.assert_array_equal(labels_of(task)[:, 0], [1, 2, 3])
+
+
+def test_a_single_column_is_no_table(tmp_path):
+    with pytest.raises(DataError, match=r"mine.csv has one column only \('smiles'\); a table"):
+        table_task(make(tmp_path, "smiles\nCCO\nC\n"), "smiles", ["y"])
+
+
+def test_a_file_named_like_a_task_is_not_that_task(tmp_path):
+    task = table_task(make(tmp_path, "smiles,y\nC,1\nCC,2\nCCC,3\n", "tox21.csv"), "smiles", ["y"])
+    assert task.name == "file:tox21"
+    assert task.name not in TASKS
+
+
+def columns(folder, *values, kind=None, separator=";"):
+    rows = [f"CCO{separator}{value}" for value in values]
+    return table_task(make(folder, "\n".join([f"smiles{separator}y", *rows])), "smiles", ["y"], kind)
+
+
+def test_decimals_written_with_a_comma_are_read_and_said(tmp_path):
+    task = columns(tmp_path, "7,35", "-0,5", "", "6", "1,2e-3")
+    np.testing.assert_array_equal(labels_of(task)[:, 0], [7.35, -0.5, NAN, 6, 0.0012])
+    assert "y (decimals written with a comma)" in task.description
+    quoted = table_task(make(tmp_path, 'smiles,y\nC,"7,35"\nCC,"1,5"\nN,"2,25"\n'), "smiles", ["y"])
+    np.testing.assert_array_equal(labels_of(quoted)[:, 0], [7.35, 1.5, 2.25])
+
+
+def test_commas_that_may_part_thousands_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"row 1, column 'y': '1,234' is not a number .* thousands without"):
+        columns(tmp_path, "1,234", "5,678", "9", kind="regression")
+
+
+def test_bounds_are_no_measurements(tmp_path):
+    with pytest.raises(DataError, match=r"row 2, column 'y': '> 10' is not .* \(2 such rows\); .*a bound"):
+        columns(tmp_path, "5", "> 10", "<0.1", "7")
+
+
+def test_a_third_word_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(DataError, match=r"'active', 'inactive', 'inconclusive'\) and .*; empty the entries"):
+        columns(tmp_path, "active", "inactive", "inconclusive", "active")
+
+
+def test_whole_numbers_that_look_like_classes_are_said(tmp_path):
+    task = columns(tmp_path, *["0", "1", "2"] * 10)
+    assert task.kind is Kind.REGRESSION
+    assert (
+        "y (3 different whole numbers, read as numbers; as classes there can be two only)" in task.description
+    )
+    assert "whole numbers" not in columns(tmp_path, *map(str, range(30))).description
+    assert "whole numbers" not in columns(tmp_path, *["0.5", "1", "2"] * 10).description
