@@ -41,6 +41,7 @@ bench: $(READY) ## the speed and accuracy figures of the README
 	$(BIN)/python -m benchmarks.featurization
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.exact
 
 clean: ## remove the environment and what was made; results/ and the user's cache stay
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
