@@ -42,6 +42,7 @@ bench: $(READY) ## the speed and accuracy figures of the README
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.exact
+	$(BIN)/python -m benchmarks.attacks
 
 clean: ## remove the environment and what was made; results/ and the user's cache stay
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

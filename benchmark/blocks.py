@@ -4,13 +4,14 @@ A block is found again by what it depends on, and an evaluation also by the cont
 on. So a stopped cell goes on where it was, and nothing enters a table that belongs to something else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.frame_file import read_frame, write_frame
-from benchmark.plan import Cell
+from benchmark.plan import Cell, attacks_key
 from models.bank_file import load_bank, save_bank
 from models.heads import BLOCK_RUNS, Bank
 from models.tensor_file import stored_content
@@ -41,13 +42,15 @@ class BlockStore:
     ----------
     blocks : list of range
         The runs of each block; the last one may be shorter.
+    folder : Path
+        Where they lie.
     """
 
     def __init__(self, cell: Cell, progress: Progress) -> None:
         runs = cell.protocol.runs
         self.blocks = [range(i, min(i + BLOCK_RUNS, runs)) for i in range(0, runs, BLOCK_RUNS)]
         self._cell, self._progress = cell, progress
-        self._folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder.name}-{cell.bank_key}"
+        self.folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder.name}-{cell.bank_key}"
 
     def bank(self, runs: range) -> Bank | None:
         """Return a block of trained runs; None where it must be trained."""
@@ -60,6 +63,13 @@ class BlockStore:
     def bank_content(self, runs: range) -> str | None:
         """Return the hash of a block on disk, by its head alone; None where there is none of these runs."""
         return stored_content(self._bank_path(runs), self._bank_key(runs))
+
+    def trained_content(self, runs: range) -> str:
+        """Return the hash of the block that the evaluations were made on; empty where there is none."""
+        content = self.bank_content(runs)
+        if content is not None:
+            return content
+        return next((e.bank for e in self.evaluations(runs).values()), "")
 
     def evaluation(self, runs: range, name: str) -> Evaluation | None:
         """Return the rows of a quantizer over a block; None where they must be made."""
@@ -95,17 +105,49 @@ class BlockStore:
             )
         return kept
 
+    def attacks(self, name: str, banks: Sequence[str]) -> pd.DataFrame | None:
+        """Return the figures of the attacks on a quantizer; None where they must be made.
+
+        Parameters
+        ----------
+        name : str
+            The quantizer.
+        banks : sequence of str
+            Content of every block of trained runs: what the attacks must have been tried on.
+        """
+        path = self._attacks_path(name)
+        if not path.exists():
+            return None
+        try:
+            rows, facts = read_frame(path)
+        except DataError as error:
+            self._progress.note(f"attacks: {error}; trying them again")
+            return None
+        return rows if facts.get("key") == self._attacks_key(name) and facts["banks"] == [*banks] else None
+
+    def save_attacks(self, name: str, rows: pd.DataFrame, banks: Sequence[str]) -> None:
+        """Keep the figures of the attacks on a quantizer."""
+        facts: dict[str, object] = {"key": self._attacks_key(name), "banks": [*banks]}
+        write_frame(self._attacks_path(name), rows, facts)
+
+    def _attacks_key(self, name: str) -> str:
+        cell = self._cell
+        return content_key(cell.bank_key, cell.protocol.runs, cell.quantizer_key(name), attacks_key())
+
+    def _attacks_path(self, name: str) -> Path:
+        return self.folder / "attacks" / f"{self._attacks_key(name)}.parquet"
+
     def _bank_key(self, runs: range) -> str:
         return content_key(self._cell.bank_key, [runs.start, runs.stop])
 
     def _bank_path(self, runs: range) -> Path:
-        return self._folder / f"{_block_name(runs)}.safetensors"
+        return self.folder / f"{_block_name(runs)}.safetensors"
 
     def _evaluation_key(self, runs: range, name: str) -> str:
         return content_key(self._bank_key(runs), self._cell.quantizer_key(name))
 
     def _evaluation_path(self, runs: range, name: str) -> Path:
-        return self._folder / _block_name(runs) / f"{self._cell.quantizer_key(name)}.parquet"
+        return self.folder / _block_name(runs) / f"{self._cell.quantizer_key(name)}.parquet"
 
 
 def _block_name(runs: range) -> str:

@@ -46,6 +46,8 @@ class CellRuns:
         Kind of the task, and its main metric.
     floor : float
         Resolution of r.
+    attacks : DataFrame or None
+        Figures of the attacks, where they were tried.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class CellRuns:
 
     def __init__(self, result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> None:
         self._rows, self.facts, self.aggregate = result.rows, result.facts, aggregate
+        self.attacks = result.attacks
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmark.evaluate import evaluate_cell
+from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.metrics import metric_named, performance_unit
-from benchmark.plan import Cell, Protocol
+from benchmark.plan import Cell, Protocol, attacks_key
 from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
 from benchmark.tables import REFERENCE
 from models.encoders.base import ENCODERS
@@ -46,6 +46,8 @@ class Settings:
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     results : Path
         Folder of the results store.
+    attacks : bool
+        Whether the attacks are tried.
     """
 
     encoder: str = "gin"
@@ -57,6 +59,7 @@ class Settings:
     device: str = "auto"
     results: Path = Path("results")
     head: HeadConfig = field(default_factory=HeadConfig)
+    attacks: bool = True
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -87,16 +90,23 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     cell = Cell(task, records, build(), zoo, protocol, device)
     path = cell_path(settings.results, task.slug, settings.encoder, protocol.runs, protocol.seed, cell.key)
     stored = read_if_whole(path, progress)
-    if stored is not None and stored.facts.get("key") == cell.key:
+    if stored is not None and stored.facts.get("key") == cell.key and _has_attacks(stored, settings):
         progress.note(f"results: reused {path}")
         return stored
-    if stored is not None:
+    if stored is not None and stored.facts.get("key") != cell.key:
         progress.note(f"results: {path} holds another cell; measuring this one again")
     rows, sizes = evaluate_cell(cell, progress)
-    result = CellResult(rows, _facts(cell, sizes, flags))
+    attacks = attack_cell(cell, progress) if settings.attacks else None
+    result = CellResult(rows, _facts(cell, sizes, flags), attacks)
     write_cell(path, result)
     progress.note(f"results: wrote {path}")
     return result
+
+
+def _has_attacks(stored: CellResult, settings: Settings) -> bool:
+    """Tell whether a stored result holds the attacks that are wanted, as they are tried now."""
+    tried = stored.attacks is not None and stored.facts.get("attacks_key") == attacks_key()
+    return tried or not settings.attacks
 
 
 def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
@@ -152,6 +162,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Mapping[str, Sequence
         "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
+        "attacks_key": attacks_key(),
         "runs": protocol.runs,
         "seed": protocol.seed,
         "split": protocol.split,

@@ -2,8 +2,10 @@
 
 import pandas as pd
 
+from benchmark.attack_table import order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
+from benchmark.exchangeability import confounded
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.ranking import TRIM
 
@@ -37,6 +39,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         *_scored(runs),
         *_not_told_apart(table),
         _agreement(runs),
+        *_attacks(runs, table),
         *(f"Flag {row['quantizer']}: {row['flags']}." for _, row in table.iterrows() if row["flags"]),
         _recommendation(runs, table.set_index("quantizer"), max_drop, metric),
     ]
@@ -80,6 +83,39 @@ def _agreement(runs: CellRuns) -> str:
         f"[{found.low:.2f}, {found.high:.2f}]"
         + (": they disagree, so read both columns." if found.spearman < 0.7 else ".")
     )
+
+
+def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
+    """Say what the attack columns mean, how r and the gap order against them, and what cannot be believed."""
+    if runs.attacks is None:
+        return ["Attacks were not tried (--no-attacks)."]
+    if table["lira_auc"].isna().all():
+        reasons = sorted({str(verdict) for verdict in table["attack_verdict"]})
+        return [f"Attacks gave no figures: {'; '.join(reasons)}."]
+    said = [
+        "LiRA AUC: 0.5 = a coin; shadow models quantized as the target, one variance for all records; "
+        "mismatched: with float32 shadows instead. MIS ≤ 1 - the largest advantage of "
+        f"{runs.attacks['attack'].nunique()} attacks; smaller = less secure.",
+    ]
+    orders = {figure: order_by(figure, runs.attacks, runs) for figure in ("r", "gap")}
+    told = [order_text(figure, order) for figure, order in orders.items() if order is not None]
+    if told:
+        said.append(f"Order by each against matched LiRA: {'; '.join(told)}.")
+    chance = table.loc[table["attack_verdict"].str.startswith("not "), "quantizer"]
+    if len(chance):
+        said.append(f"No attack tells members of these from chance (Holm, 5 %): {', '.join(chance)}.")
+    return said + _exchangeable(runs)
+
+
+def _exchangeable(runs: CellRuns) -> list[str]:
+    """Say so where members and non-members differ before any training."""
+    found = runs.facts.get("exchangeability")
+    if not isinstance(found, dict) or not confounded(found):
+        return []
+    return [
+        "Confounded: a classifier tells members from non-members by their embeddings alone "
+        f"(AUC {found['auc']:.2f}); attacks and gap measure this too."
+    ]
 
 
 #: What is said where there is nothing to recommend.

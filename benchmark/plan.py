@@ -7,6 +7,7 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from benchmark.privacy.attacks import ATTACKS
 from models.encoders.base import Encoder
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
@@ -18,6 +19,8 @@ from tasks.task import Task
 BANK_VERSION = 2
 #: Raised when a change to the evaluation moves its figures.
 EVALUATION_VERSION = 2
+#: Raised when a change to the attacks or their figures moves them.
+ATTACKS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,10 @@ class Cell:
         """Hash of the whole cell; names its result file."""
         keys = {name: self.quantizer_key(name) for name in self.quantizers}
         return content_key(self.bank_key, self.protocol.runs, list(keys.items()))
+
+
+def attacks_key() -> str:
+    """Return a hash of the attacks that are tried and of what their figures depend on."""
+    return content_key(
+        {"version": ATTACKS_VERSION, "attacks": [repr(attack) for _, attack in ATTACKS.items()]}
+    )

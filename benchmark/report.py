@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
 from benchmark.notes import notes
 from benchmark.privacy.aggregate import Aggregate
@@ -19,13 +20,23 @@ from molecules.cache import atomic_write
 MISSING = "–"
 
 #: What :meth:`Report.write` writes: two files, and a folder of figures.
-REPORT_FILES = ("table.csv", "table.md")
+REPORT_FILES = ("table.csv", "table.md", "attacks.csv")
 FIGURES = "figures"
 
 #: Heads of the columns that a narrow terminal does without, first the one least missed.
-LEAST_NEEDED = ("coverage", "entropy bits", "candidates", "size", "zeros", "stable", "bits")
+LEAST_NEEDED = (
+    "coverage",
+    "entropy bits",
+    "candidates",
+    "size",
+    "zeros",
+    "TPR@1%",
+    "stable",
+    "mismatched",
+    "bits",
+)
 #: The same for one so narrow that intervals have gone; what is left then is name, r and relative performance.
-LAST_TO_GO = ("front", "rank", "performance", "gap × 10²")
+LAST_TO_GO = ("MIS ≤", "front", "rank", "performance", "LiRA AUC", "gap × 10²")
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,13 @@ def rank_text(row: pd.Series) -> str:
     return f"{rank}{'=' if row['rank_shared'] else ''}" + (f" [{low}–{high}]" if low < high else "")
 
 
+def tpr_text(row: pd.Series) -> str:
+    """Return the true-positive rate at 1 % false positives, or that so few non-members cannot resolve it."""
+    if pd.isna(row["tpr_at_1pct"]):
+        return MISSING if pd.isna(row["lira_auc"]) else "unresolvable"
+    return number(row["tpr_at_1pct"], ".1%")
+
+
 def _bytes(count: int) -> str:
     return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count} B"
 
@@ -104,6 +122,10 @@ def columns_for(metric_label: str) -> list[Column]:
             "gap × 10²",
             lambda row: _interval(row, "generalization_gap", "gap_low", "gap_high", 100, ".2f"),
         ),
+        Column("LiRA AUC", lambda row: _interval(row, "lira_auc", "lira_auc_low", "lira_auc_high")),
+        Column("mismatched", lambda row: number(row["lira_auc_mismatched"])),
+        Column("MIS ≤", lambda row: _interval(row, "mis_bound", "mis_bound_low", "mis_bound_high")),
+        Column("TPR@1%", tpr_text),
         Column(
             metric_label,
             lambda row: _interval(row, "performance", "performance_low", "performance_high"),
@@ -179,9 +201,15 @@ class Report:
         for note in self.notes():
             console.print(note, highlight=False, markup=False)
 
+    def _filled(self) -> list[str]:
+        """Return the heads of the columns that hold something."""
+        shown = columns_for(self.metric_label)
+        return [c.head for c in shown if any(c.show(row) not in (MISSING, "") for row in self._rows())]
+
     def _fitting(self, width: int) -> tuple[list[Column], list[str]]:
         """Return the columns that fit into a width, and what was left out for it."""
-        shown = columns_for(self.metric_label)
+        filled = self._filled()
+        shown = [column for column in columns_for(self.metric_label) if column.head in filled]
         left_out: list[str] = []
 
         def leave_out(heads: tuple[str, ...]) -> None:
@@ -219,7 +247,7 @@ class Report:
 
     def markdown(self) -> str:
         """Return title, table and notes as Markdown."""
-        shown = columns_for(self.metric_label)
+        shown = self._fitting(10_000)[0]
         lines = [f"## {self.title()}", ""]
         lines.append("| " + " | ".join(column.head for column in shown) + " |")
         lines.append("|" + "|".join(":--" if place == 0 else "--:" for place in range(len(shown))) + "|")
@@ -227,13 +255,18 @@ class Report:
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes()), ""])
 
     def write(self, folder: Path) -> list[Path]:
-        """Write ``table.csv``, ``table.md`` and the figures below ``folder``; return the paths."""
+        """Write the table, the attacks and the figures below ``folder``; return the paths."""
         from benchmark.figures import write_figures
 
         folder.mkdir(parents=True, exist_ok=True)
-        csv, md = (folder / name for name in REPORT_FILES)
+        csv, md, attacks = (folder / name for name in REPORT_FILES)
         with atomic_write(csv) as temporary:
             self.table.to_csv(temporary, index=False)
         with atomic_write(md) as temporary:
             temporary.write_text(self.markdown(), encoding="utf-8")
-        return [csv, md, *write_figures(self.table, self.metric_label, self.title(), folder / FIGURES)]
+        paths = [csv, md]
+        if self.runs.attacks is not None:
+            paths.append(attacks)
+            with atomic_write(attacks) as temporary:
+                attack_frame(self.runs).to_csv(temporary, index=False)
+        return [*paths, *write_figures(self.table, self.metric_label, self.title(), folder / FIGURES)]

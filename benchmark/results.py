@@ -1,4 +1,4 @@
-"""The results store: one Parquet file a cell, written whole or not at all, never changed afterwards.
+"""The results store: one Parquet file a cell (and one of its attacks), written whole or not at all.
 
 A file holds one row per quantizer and run, and in its metadata everything the figures depend on: task and
 data hash, encoder recipe, protocol, versions, cleaning report. Tables and figures are derived from it.
@@ -27,10 +27,13 @@ class CellResult:
         One row per quantizer and run.
     facts : dict
         ``task, kind, metric, encoder, protocol, key, records, versions, ...``: JSON-able.
+    attacks : DataFrame or None
+        One row per quantizer, attack, kind of shadows and run; None where none was tried.
     """
 
     rows: pd.DataFrame
     facts: dict[str, object]
+    attacks: pd.DataFrame | None = None
 
 
 def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: str) -> Path:
@@ -39,8 +42,16 @@ def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: 
 
 
 def write_cell(path: Path, result: CellResult) -> None:
-    """Write the result of a cell."""
-    write_frame(path, result.rows, {"format": FORMAT_VERSION, **result.facts})
+    """Write the result of a cell: its rows, and in a file beside them the figures of the attacks."""
+    facts = {"format": FORMAT_VERSION, **result.facts}
+    if result.attacks is not None:
+        write_frame(attacks_path(path), result.attacks, _attacked(facts))
+    write_frame(path, result.rows, facts)
+
+
+def attacks_path(path: Path) -> Path:
+    """Return where the figures of the attacks of a cell's file lie."""
+    return path.parent / "attacks" / path.name
 
 
 def read_cell(path: Path) -> CellResult:
@@ -60,7 +71,24 @@ def read_cell(path: Path) -> CellResult:
         raise DataError(
             f"result {path} has format {facts.get('format')}, this version reads {FORMAT_VERSION}; {advice}"
         )
-    return CellResult(rows, facts)
+    return CellResult(rows, facts, _attacks(path, facts))
+
+
+def _attacks(path: Path, facts: dict[str, object]) -> pd.DataFrame | None:
+    """Return the figures of the attacks of this very cell; None where they are absent or damaged."""
+    beside = attacks_path(path)
+    if not beside.exists():
+        return None
+    try:
+        rows, told = read_frame(beside)
+    except DataError:
+        return None  # they can be made again; the rows of the cell are whole
+    return rows if told == _attacked(facts) else None
+
+
+def _attacked(facts: dict[str, object]) -> dict[str, object]:
+    """Return which cell the attacks of a file belong to, and which attacks they are."""
+    return {name: facts.get(name) for name in ("key", "attacks_key")}
 
 
 def read_if_whole(path: Path, progress: Progress = SILENT) -> CellResult | None:

@@ -140,6 +140,9 @@ def run(
     test_share: Annotated[
         float, typer.Option(help="Share of the records in the test set.", min=0.05, max=0.5)
     ] = 0.2,
+    attacks: Annotated[
+        bool, typer.Option(help="Whether membership inference attacks are tried on every quantizer.")
+    ] = True,
     device: Annotated[
         Device, typer.Option(help="auto takes a CUDA device where there is one.")
     ] = Device.AUTO,
@@ -198,6 +201,7 @@ def run(
             test_share=test_share,
             device=device.value,
             results=results,
+            attacks=attacks,
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
         report = Report.of(result, aggregate, max_drop)

@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmark.attack_table import attack_columns
 from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
 from benchmark.choice import degenerate, pareto_front
 from benchmark.metrics import METRICS
@@ -93,6 +94,7 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), relative, resampled)}
     parts = (
         privacy,
+        attack_columns(runs.attacks, runs),
         _performance(runs, relative, resampled),
         _gap(runs, useless),
         _flags(runs, ranked.r),

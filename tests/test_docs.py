@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+from benchmark.attack_report import attack_frame
+from benchmark.cell_runs import CellRuns
 from benchmark.metrics import METRICS
 from benchmark.tables import STABLE_COLUMNS, summarise
+from tests.benchmark.test_attack_table import attacked
 from tests.benchmark.test_tables import FLOAT, GOOD, result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,7 +19,7 @@ def documented() -> set[str]:
         for line in (ROOT / "docs/columns.md").read_text().splitlines()
         if line.startswith("| `")
     )
-    return {name for cell in rows for name in re.findall(r"`(\w+)`", cell)}
+    return {name for cell in rows for name in re.findall(r"`([\w.]+)`", cell)}
 
 
 def test_stable_columns_are_documented_first_and_in_order():
@@ -30,6 +33,12 @@ def test_columns_of_the_table_are_documented():
     made |= {name for metrics in METRICS.values() for name in metrics}
     # the intervals of the metrics are told in the row of the metrics
     made -= {f"{name}_{end}" for metrics in METRICS.values() for name in metrics for end in ("low", "high")}
+    assert made - documented() == set()
+
+
+def test_columns_of_the_attacks_are_documented():
+    made = set(attack_frame(CellRuns(attacked())).columns)
+    made -= {f"{name}_{end}" for name in made for end in ("low", "high")}
     assert made - documented() == set()
 
 

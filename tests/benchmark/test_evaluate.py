@@ -13,7 +13,10 @@ from sklearn import metrics
 from torch import nn
 
 from benchmark import blocks, evaluate
-from benchmark.evaluate import CellData, evaluate_block, evaluate_cell
+from benchmark import evaluate_block as evaluate_block_module
+from benchmark.cell_data import CellData
+from benchmark.evaluate import evaluate_cell
+from benchmark.evaluate_block import evaluate_block
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import Encoder
 from models.heads import Bank, HeadConfig, train_block
@@ -117,7 +120,7 @@ def plain_metrics(kind: Kind, predicted: np.ndarray, labels: np.ndarray) -> dict
 @pytest.mark.parametrize("name", ["float32", "uniform-3", "ternary-75", "sign"])
 @pytest.mark.parametrize("kind", list(Kind))
 def test_block_against_the_plain_evaluation(kind, name, record_block, monkeypatch):
-    monkeypatch.setattr(evaluate, "RECORD_BLOCK", record_block)
+    monkeypatch.setattr(evaluate_block_module, "RECORD_BLOCK", record_block)
     data = problem(kind)
     bank = train_block(kind, data.pool, data.pool_labels, data.members, CONFIG, SEED, 0)
     found = evaluate_block(bank, QUANTIZERS[name], data)
@@ -186,7 +189,10 @@ def test_cell_rows_and_sizes(small_blocks):
     rows, sizes = evaluate_cell(cell(6))
     assert rows["quantizer"].tolist() == ["float32"] * 6 + ["sign"] * 6
     assert rows["run"].tolist() == [*range(6)] * 2
+    exchangeable = sizes.pop("exchangeability")
     assert sizes == {"pool": 80, "members": 40, "test": 20, "dimensions": 8, "unscored": []}
+    assert isinstance(exchangeable, dict)
+    assert abs(exchangeable["auc"] - 0.5) < 0.2
 
 
 def test_more_runs_begin_with_the_rows_of_fewer_and_reuse_them(small_blocks):

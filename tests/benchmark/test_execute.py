@@ -1,12 +1,14 @@
 """From settings to a stored result: what is refused, what is said of a result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
+from benchmark import plan
 from benchmark.execute import Settings, measure
 from models.heads import HeadConfig
 from models.quantizers.base import QUANTIZERS, Quantized, Quantizer, unit_scale
@@ -83,3 +85,34 @@ def test_a_quantizer_that_breaks_the_contract_is_refused_before_anything_is_load
 def test_no_quantizer_is_refused(given, settings):
     with pytest.raises(MolmisError, match="--quantizers names none"):
         measure(task(), DataOptions(), settings(*given))
+
+
+def test_attacks_are_added_to_a_result_and_kept(settings, own_cache):
+    without = measure(task(), DataOptions(), replace(settings("sign"), runs=8, attacks=False))
+    assert without.attacks is None
+    listener = Listener()
+    attacked = measure(task(), DataOptions(), replace(settings("sign"), runs=8), listener)  # type: ignore[arg-type]
+    assert attacked.attacks is not None
+    assert set(attacked.attacks["quantizer"]) == {"float32", "sign"}
+    assert not any("trained" in note and "missing" in note for note in listener.notes)
+    pd.testing.assert_frame_equal(attacked.rows, without.rows)
+    listener = Listener()
+    again = measure(task(), DataOptions(), replace(settings("sign"), runs=8), listener)  # type: ignore[arg-type]
+    assert any("results: reused" in note for note in listener.notes)
+    pd.testing.assert_frame_equal(again.attacks, attacked.attacks, check_dtype=False)
+
+
+def test_attacks_of_another_version_are_tried_again(settings, own_cache, monkeypatch):
+    chosen = replace(settings("sign"), runs=8)
+    measure(task(), DataOptions(), chosen)
+    monkeypatch.setattr(plan, "ATTACKS_VERSION", 99)
+    listener = Listener()
+    found = measure(task(), DataOptions(), chosen, listener)  # type: ignore[arg-type]
+    assert any("results: wrote" in note for note in listener.notes)
+    assert found.attacks is not None
+
+
+def test_more_labels_are_attacked_label_by_label(settings, own_cache):
+    found = measure(task(2, Kind.CLASSIFICATION), DataOptions(), replace(settings("sign"), runs=8)).attacks
+    assert found is not None
+    assert (found.loc[found["attack"] == "lira-online-fixed", "reason"] == "").all()

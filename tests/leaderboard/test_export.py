@@ -10,6 +10,9 @@ from benchmark.tables import STABLE_COLUMNS
 from leaderboard import board, console, export
 from tests.benchmark.test_results import written
 
+#: Columns of text that may be empty.
+TEXTS = ("flags", "strongest_attack")
+
 
 @pytest.fixture
 def results(tmp_path) -> Path:
@@ -25,7 +28,8 @@ def called(*arguments: object) -> Result:
 
 def same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     # a text file carries neither Int64 nor an empty string; the values must be the same
-    found = found.assign(flags=found["flags"].astype(object).where(found["flags"].notna(), ""))
+    texts = {name: found[name].astype(object).where(found[name].notna(), "") for name in TEXTS}
+    found = found.assign(**texts)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, check_exact=False, rtol=1e-12)
 
 

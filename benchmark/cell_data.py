@@ -1,0 +1,68 @@
+"""The tensors of a cell: embeddings and labels of pool and test set, and the members of every run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.metrics import scored_targets
+from benchmark.plan import Cell
+from models.encoders.base import embed
+from models.heads import Heads
+from molecules.errors import TooFewRecordsError
+from molecules.progress import SILENT, Progress
+from molecules.splits import member_halves, split
+from tasks.task import Kind
+
+
+@dataclass(frozen=True)
+class CellData:
+    """The tensors of a cell.
+
+    Attributes
+    ----------
+    kind : Kind
+        Classification or regression.
+    pool, pool_labels : Tensor, shapes (N, d) and (N, T)
+        Records that runs draw their members from; labels NaN where missing.
+    test, test_labels : Tensor, shapes (M, d) and (M, T)
+        Records held apart for performance; never used as non-members.
+    members : ndarray of bool, shape (runs, N)
+        Which half of the pool each run is trained on.
+    """
+
+    kind: Kind
+    pool: Tensor
+    pool_labels: Tensor
+    test: Tensor
+    test_labels: Tensor
+    members: NDArray[np.bool_]
+
+
+def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
+    """Hold the test set of a cell apart, embed the records, and draw the halves.
+
+    Raises
+    ------
+    TooFewRecordsError
+        If no label can be scored on the test set, because it holds one class or one value only.
+    """
+    records, protocol = cell.records, cell.protocol
+    pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
+    if not scored_targets(records.kind, records.labels[test]).any():
+        raise TooFewRecordsError(
+            f"{cell.task.name}: the {protocol.split} split leaves {len(test)} test records of one class or "
+            "value only; give another --seed, a larger --test-share, or --split random"
+        )
+    embedded = embed(cell.encoder, records.smiles, cell.device, progress)
+    embeddings = torch.from_numpy(embedded).to(cell.device)
+    labels = torch.from_numpy(records.labels).to(cell.device)
+    members = member_halves(len(pool), protocol.runs, protocol.seed)
+    return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
+
+
+def to_device(heads: Heads, device: torch.device) -> Heads:
+    """Return the heads on a device."""
+    return Heads(tuple(w.to(device) for w in heads.weights), tuple(b.to(device) for b in heads.biases))

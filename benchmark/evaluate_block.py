@@ -1,0 +1,102 @@
+"""One quantizer over one block of runs: the indicator, the gap, performance and size of every run."""
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmark.cell_data import CellData, to_device
+from benchmark.metrics import METRICS
+from benchmark.privacy.gap_moments import GapMoments
+from benchmark.privacy.indicator import RunRate, run_rate
+from models.heads import Bank, Heads, record_losses
+from models.quantized_heads import QuantizedHeads, quantize_heads
+from models.quantizers import Quantizer
+
+#: Held-out records evaluated at once: with the snapshots of a run this stays inside a few tens of MB.
+RECORD_BLOCK = 2048
+
+
+def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:
+    """Measure one quantizer over one block of runs.
+
+    Returns
+    -------
+    DataFrame
+        One row a run: ``run``; ``rate, rate_corrected, candidates, reference, records, reason`` of the
+        indicator; ``loss_in, loss_out``, the mean losses of the published head on members and
+        non-members; the metrics of the kind on the test records; ``constant``, whether the published head
+        predicts the same for every test record; ``bits, entropy_bits, packed_bytes, zeros, coverage``.
+    """
+    device = data.pool.device
+    runs = bank.runs
+    quantized = quantize_heads(bank.snapshots, quantizer)
+    rates = [_rate_of_run(quantized, place, data, bank, data.members[run]) for place, run in enumerate(runs)]
+    table: dict[str, object] = {
+        "run": list(runs),
+        "rate": [r.rate for r in rates],
+        "rate_corrected": [r.corrected for r in rates],
+        "candidates": [r.candidates for r in rates],
+        "reference": [r.reference for r in rates],
+        "records": [r.records for r in rates],
+        "reason": [r.reason for r in rates],
+    }
+    final = to_device(quantized.heads[:, -1], device)
+    table |= _membership_losses(final, data, bank, data.members[runs.start : runs.stop])
+    table |= _performance(final, data, bank)
+    table |= quantized.sizes()
+    return pd.DataFrame(table)
+
+
+def _rate_of_run(
+    quantized: QuantizedHeads, place: int, data: CellData, bank: Bank, members: NDArray[np.bool_]
+) -> RunRate:
+    """Return the indicator of one run: its distinct candidates on the records it was not trained on."""
+    epochs = quantized.distinct_epochs(place)
+    held_out = torch.from_numpy(np.flatnonzero(~members)).to(data.pool.device)
+    if len(epochs) < 2:
+        return RunRate.unknown("one candidate only", len(epochs), len(held_out))
+    candidates = to_device(quantized.heads[place, epochs], data.pool.device)
+    moments = GapMoments(len(epochs))
+    for block in torch.split(held_out, RECORD_BLOCK):
+        labels = (data.pool_labels[block] - bank.centre[place].to(block.device)) / bank.spread[place].to(
+            block.device
+        )
+        losses = record_losses(data.kind, candidates(data.pool[block]), labels)
+        if not bool(losses.isfinite().all()):
+            return RunRate.unknown("losses not finite", len(epochs), len(held_out))
+        moments.add(losses.cpu().numpy())
+    rate = run_rate(moments)
+    # the reference is told as the epoch it was, not as its place among the candidates
+    return RunRate(
+        rate.rate, rate.corrected, rate.candidates, _epoch(epochs, rate), rate.records, rate.reason
+    )
+
+
+def _epoch(epochs: list[int], rate: RunRate) -> int:
+    return epochs[rate.reference] if rate.reference >= 0 else -1
+
+
+def _membership_losses(
+    final: Heads, data: CellData, bank: Bank, members: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the mean loss of the published heads on their members and on their non-members."""
+    centre, spread = (t.to(data.pool.device)[:, None] for t in (bank.centre, bank.spread))
+    outputs = final(data.pool)
+    losses = record_losses(data.kind, outputs, (data.pool_labels - centre) / spread).cpu().numpy()
+    return {
+        "loss_in": np.where(members, losses, 0.0).sum(1) / members.sum(1),
+        "loss_out": np.where(members, 0.0, losses).sum(1) / (~members).sum(1),
+    }
+
+
+def _performance(final: Heads, data: CellData, bank: Bank) -> dict[str, NDArray[np.generic]]:
+    """Return every metric of the kind on the test records, and whether predictions are constant."""
+    centre, spread = (t.to(data.test.device)[:, None] for t in (bank.centre, bank.spread))
+    predictions = (final(data.test) * spread + centre).cpu().double().numpy()
+    labels = data.test_labels.cpu().numpy()
+    scores: dict[str, NDArray[np.generic]] = {
+        name: np.asarray(metric(predictions, labels)) for name, metric in METRICS[data.kind].items()
+    }
+    scores["constant"] = (np.ptp(predictions, axis=1) == 0).all(1)
+    return scores

@@ -1,0 +1,126 @@
+"""Signals against a plain evaluation; attacks are kept, reused, and made on the very runs evaluated."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmark import attack, blocks, evaluate
+from benchmark.attack import Traced, attack_quantizers, signals_of
+from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.privacy.attacks.signals import trace_epochs
+from models.heads import train_block
+from models.quantizers import QUANTIZERS
+from molecules.errors import MolmisError
+from molecules.progress import SILENT
+from tasks.task import Kind
+from tests.benchmark.test_evaluate import CONFIG, SEED, cell, model, plain_loss, problem, with_scaled_weights
+from tests.listener import Listener
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_RUNS", 4)
+
+
+@pytest.mark.parametrize("name", ["float32", "ternary-75"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_signals_against_the_plain_evaluation(kind, name):
+    data = problem(kind)
+    bank = train_block(kind, data.pool, data.pool_labels, data.members, CONFIG, SEED, 0)
+    found = signals_of([Traced.of(bank)], QUANTIZERS[name], data)
+    assert found.trace is not None
+    for run in range(len(data.members)):
+        labels = ((data.pool_labels - bank.centre[run]) / bank.spread[run]).numpy()
+        for point, epoch in enumerate(trace_epochs(CONFIG.epochs)):
+            weights = [QUANTIZERS[name].quantize(w[run, epoch]).dequantize() for w in bank.snapshots.weights]
+            net = model(weights, [b[run, epoch] for b in bank.snapshots.biases])
+            with torch.no_grad():
+                outputs = net(data.pool.double()).numpy()
+            losses = [plain_loss(kind, output, label) for output, label in zip(outputs, labels, strict=True)]
+            np.testing.assert_allclose(found.trace[run, point], losses, rtol=2e-3, atol=2e-5)
+        margin = outputs * (2 * labels - 1) if kind is Kind.CLASSIFICATION else outputs - labels
+        np.testing.assert_allclose(found.margin[run], margin, rtol=2e-3, atol=2e-5)
+    np.testing.assert_array_equal(found.loss, found.trace[:, -1])
+    np.testing.assert_array_equal(found.members, data.members)
+
+
+def test_float32_shadows_stand_beside_the_matched_ones():
+    evaluate_cell(cell(8))
+    rows = attack_cell(cell(8))
+    assert set(rows.loc[rows["quantizer"] == "float32", "shadows"]) == {"matched"}
+    assert set(rows.loc[rows["quantizer"] == "sign", "shadows"]) == {"matched", "mismatched"}
+    assert not rows.duplicated(["quantizer", "attack", "shadows", "run"]).any()
+
+
+def test_attacks_are_reused_and_a_further_quantizer_is_attacked_alone(monkeypatch):
+    evaluate_cell(cell(8))
+    whole = attack_cell(cell(8))
+    asked: list[str] = []
+
+    def counted(quantizers, *arguments):
+        asked.extend(quantizers)
+        return attack_quantizers(quantizers, *arguments)
+
+    monkeypatch.setattr(evaluate, "attack_quantizers", counted)
+    listener = Listener()
+    pd.testing.assert_frame_equal(attack_cell(cell(8), listener), whole)  # type: ignore[arg-type]
+    assert asked == []
+    assert "attacks: reused those on 2 of 2 quantizers" in listener.notes
+    more = ("float32", "sign", "ternary-50")
+    evaluate_cell(cell(8, more))
+    rows = attack_cell(cell(8, more))
+    assert asked == ["ternary-50"]
+    kept = rows[rows["quantizer"] != "ternary-50"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, whole)
+
+
+def test_a_stop_loses_nothing_that_was_attacked(monkeypatch):
+    evaluate_cell(cell(8))
+    whole = attack_cell(cell(8))
+    for path in evaluate.BlockStore(cell(8), SILENT).folder.glob("attacks/*"):
+        path.unlink()
+    real, calls = attack.attack_all, []
+
+    def stopping(*arguments, **named):
+        if len(calls) == 1:
+            raise RuntimeError("stopped")
+        calls.append(1)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(attack, "attack_all", stopping)
+    with pytest.raises(RuntimeError, match="stopped"):
+        attack_cell(cell(8))
+    monkeypatch.setattr(attack, "attack_all", real)
+    listener = Listener()
+    pd.testing.assert_frame_equal(attack_cell(cell(8), listener), whole)  # type: ignore[arg-type]
+    assert "attacks: reused those on 1 of 2 quantizers" in listener.notes
+
+
+def test_damaged_attacks_are_made_again():
+    evaluate_cell(cell(8))
+    whole = attack_cell(cell(8))
+    for path in evaluate.BlockStore(cell(8), SILENT).folder.glob("attacks/*"):
+        path.write_bytes(path.read_bytes()[:-20])
+    listener = Listener()
+    pd.testing.assert_frame_equal(attack_cell(cell(8), listener), whole)  # type: ignore[arg-type]
+    assert sum("trying them again" in note for note in listener.notes) == 2
+
+
+def test_lost_runs_are_trained_again_for_the_attacks(own_cache):
+    evaluate_cell(cell(8))
+    whole = attack_cell(cell(8))
+    folder = evaluate.BlockStore(cell(8), SILENT).folder
+    for path in [*folder.glob("*.safetensors"), *folder.glob("attacks/*")]:
+        path.unlink()
+    pd.testing.assert_frame_equal(attack_cell(cell(8)), whole)
+
+
+def test_runs_that_come_out_otherwise_are_refused(monkeypatch):
+    evaluate_cell(cell(8))
+    for path in evaluate.BlockStore(cell(8), SILENT).folder.glob("*.safetensors"):
+        path.unlink()
+    real = evaluate._train
+    monkeypatch.setattr(evaluate, "_train", lambda *given: with_scaled_weights(real(*given), 1.5))
+    with pytest.raises(MolmisError, match="were lost and come out otherwise now; delete"):
+        attack_cell(cell(8))
