@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from benchmark.metrics import Metric, metric_named, relative
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator import resolution
+from benchmark.privacy.indicator_name import Indicator
+from benchmark.privacy.membership_effect import effect_resolution
 from benchmark.privacy.ranking import (
     aggregate_runs,
     bootstrap_runs,
@@ -13,7 +15,9 @@ from benchmark.privacy.ranking import (
     percentile_interval,
     resampled_rates,
 )
+from benchmark.privacy.scales import EffectScale, PlainScale, Scale
 from benchmark.results import CellResult
+from models.heads import BLOCK_RUNS
 from molecules.errors import DataError
 from tasks.task import Kind
 
@@ -35,6 +39,8 @@ class CellRuns:
         Every quantizer with every run, ``float32`` among the quantizers.
     aggregate : Aggregate
         How r of the runs becomes one figure.
+    indicator : Indicator
+        What r is.
 
     Attributes
     ----------
@@ -44,8 +50,8 @@ class CellRuns:
         The runs of every bootstrap resample, the same for all quantizers and figures.
     kind, metric
         Kind of the task, and its main metric.
-    floor : float
-        Resolution of r.
+    scale : Scale
+        How the figures of the indicator become r.
     attacks : DataFrame or None
         Figures of the attacks, where they were tried.
 
@@ -55,8 +61,14 @@ class CellRuns:
         If a quantizer lacks a run, the reference is not there, or a column is missing.
     """
 
-    def __init__(self, result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> None:
-        self._rows, self.facts, self.aggregate = result.rows, result.facts, aggregate
+    def __init__(
+        self,
+        result: CellResult,
+        aggregate: Aggregate = Aggregate.MEAN,
+        indicator: Indicator = Indicator.MEMBERSHIP,
+    ) -> None:
+        self._rows, self.facts = result.rows, result.facts
+        self.aggregate, self.indicator = aggregate, indicator
         self.attacks = result.attacks
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
@@ -74,7 +86,18 @@ class CellRuns:
             )
         self.drawn = bootstrap_runs(self.runs, RESAMPLES, self.seed)
         self.floor = resolution(int(self.matrix("records")[0, 0]))
+        self.scale = self._scale()
         self.reference = self.names.index(REFERENCE)
+
+    def _scale(self) -> Scale:
+        """Return the scale of the indicator."""
+        if self.indicator is Indicator.PLAIN:
+            return PlainScale(self.floor)
+        try:
+            pool, members = (int(str(self.facts[name])) for name in ("pool", "members"))
+        except KeyError as error:
+            raise DataError(f"a result lacks {error}; run the cell again") from None
+        return EffectScale(members, effect_resolution(pool, self.runs, min(self.runs, BLOCK_RUNS)))
 
     def matrix(self, column: str) -> Floats:
         """Return a column as (quantizers, runs)."""
@@ -85,7 +108,8 @@ class CellRuns:
 
     def reasons(self, name: str) -> dict[str, int]:
         """Return why runs of a quantizer have no r, and how many of them."""
-        told = self._rows.loc[(self._rows["quantizer"] == name) & (self._rows["reason"] != ""), "reason"]
+        column = "reason" if self.indicator is Indicator.PLAIN else "effect_reason"
+        told = self._rows.loc[(self._rows["quantizer"] == name) & (self._rows[column] != ""), column]
         return {str(reason): int(count) for reason, count in told.value_counts().items()}
 
     def resampled_means(self, values: Floats) -> Floats:
@@ -97,8 +121,12 @@ class CellRuns:
         return percentile_interval(self.resampled_means(values))
 
     def rates(self) -> Floats:
-        """Return the floor-corrected rates, shape (quantizers, runs); NaN where unknown."""
-        values = self.matrix("rate_corrected")
+        """Return what the indicator is aggregated from, shape (quantizers, runs); NaN where unknown.
+
+        Larger = more private: the floor-corrected rates of the plain indicator, or minus the effects.
+        """
+        plain = self.indicator is Indicator.PLAIN
+        values = self.matrix("rate_corrected") if plain else -self.matrix("effect")
         return np.where(np.isfinite(values), values, np.nan)
 
     def gaps(self) -> Floats:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmark.cell_runs import CellRuns, distinguishable
-from benchmark.privacy.ranking import above_floor, percentile_interval
+from benchmark.privacy.ranking import percentile_interval
 
 #: Resamples that the interval of a rank correlation is taken from.
 _CORRELATIONS = 500
@@ -111,7 +111,8 @@ class Recommendation:
 def recommend(runs: CellRuns, max_drop: float) -> Recommendation:
     """Return the most private quantizer whose relative performance is at least ``1 - max_drop``.
 
-    By r; by the generalisation gap where no r is known within the loss, or all are within the resolution.
+    By r; by the generalisation gap where no r is known within the loss, or r tells none of them apart. Of
+    those that r holds equal, the one of the best performance.
 
     Parameters
     ----------
@@ -132,9 +133,10 @@ def recommend(runs: CellRuns, max_drop: float) -> Recommendation:
     r, rs = runs.compared("r")
     gap, gaps = runs.compared("gap")
     by_gap = _best(np.where(fit, gap, np.nan))
-    effective = np.where(fit, above_floor(r, runs.floor), np.nan)
-    if np.nan_to_num(effective).max() > 0:
-        chosen, by, resampled, other = _best(effective), "r", rs, by_gap
+    effective = np.where(fit, runs.scale.effective(r), np.nan)
+    if np.nanmax(np.where(fit, effective, -np.inf), initial=-np.inf) > 0:
+        best = effective == np.nanmax(effective)
+        chosen, by, resampled, other = _best(np.where(best, relative, np.nan)), "r", rs, by_gap
     else:
         chosen, by, resampled, other = by_gap, "gap", gaps, -1
     if chosen < 0:

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from benchmark.cell_data import CellData, to_device
 from benchmark.metrics import METRICS
+from benchmark.privacy.attacks.signals import margins
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
+from benchmark.privacy.membership_effect import membership_effects
 from models.heads import Bank, Heads, record_losses
 from models.quantized_heads import QuantizedHeads, quantize_heads
 from models.quantizers import Quantizer
@@ -24,9 +26,10 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     -------
     DataFrame
         One row a run: ``run``; ``rate, rate_corrected, candidates, reference, records, reason`` of the
-        indicator; ``loss_in, loss_out``, the mean losses of the published head on members and
-        non-members; the metrics of the kind on the test records; ``constant``, whether the published head
-        predicts the same for every test record; ``bits, entropy_bits, packed_bytes, zeros, coverage``.
+        plain indicator; ``effect, effect_reason`` of the membership effect; ``loss_in, loss_out``, the mean
+        losses of the published head on members and non-members; the metrics of the kind on the test
+        records; ``constant``, whether the published head predicts the same for every test record; ``bits,
+        entropy_bits, packed_bytes, zeros, coverage``.
     """
     device = data.pool.device
     runs = bank.runs
@@ -79,12 +82,17 @@ def _epoch(epochs: list[int], rate: RunRate) -> int:
 
 def _membership_losses(
     final: Heads, data: CellData, bank: Bank, members: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float64]]:
-    """Return the mean loss of the published heads on their members and on their non-members."""
+) -> dict[str, NDArray[np.generic]]:
+    """Return the mean loss of the published heads on members and on non-members, and what tells them."""
     centre, spread = (t.to(data.pool.device)[:, None] for t in (bank.centre, bank.spread))
     outputs = final(data.pool)
-    losses = record_losses(data.kind, outputs, (data.pool_labels - centre) / spread).cpu().numpy()
+    labels = (data.pool_labels - centre) / spread
+    losses = record_losses(data.kind, outputs, labels).cpu().numpy()
+    seen = margins(data.kind, outputs.cpu().numpy(), labels.cpu().numpy())
+    effects, reason = membership_effects(data.kind, seen, members)
     return {
+        "effect": effects,
+        "effect_reason": np.where(np.isnan(effects), reason, ""),
         "loss_in": np.where(members, losses, 0.0).sum(1) / members.sum(1),
         "loss_out": np.where(members, 0.0, losses).sum(1) / (~members).sum(1),
     }

@@ -12,6 +12,7 @@ from adjustText import adjust_text
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.tables import REFERENCE, degenerate
 from molecules.cache import atomic_write
 
@@ -44,7 +45,6 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
     figure = Figure(figsize=(8.5, 5.6) if len(table) <= _MANY else (11, 7.5), layout="constrained")
     axes = figure.subplots()
     palette = _palette(table["quantizer"])
-    floor = UNIT * float(table["resolution"].iloc[0])
     front = known[known["pareto"]].sort_values("relative_performance")
     axes.plot(
         front["relative_performance"],
@@ -70,12 +70,8 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
             elinewidth=1,
             zorder=3 if row["quantizer"] == REFERENCE else 2,
         )
-    axes.axhspan(0, floor, color="0.93", zorder=0, label="within resolution")
     axes.axvline(1.0, color="0.8", lw=0.8, zorder=0)
-    # linear within the resolution, where differences mean nothing, logarithmic above it
-    axes.set_yscale("symlog", linthresh=floor, linscale=0.7)
-    axes.set_ylim(bottom=-0.15 * floor)
-    axes.yaxis.set_major_formatter("{x:g}")
+    _rate_axis(axes, "y", known)
     axes.set_xlabel(f"performance relative to float32  ({metric_label}; lower = worse)")
     axes.set_ylabel("indicator r × 10⁴  (higher = more private)")
     axes.set_title(title, fontsize=9, loc="left")
@@ -84,6 +80,27 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
     _legend(figure, left_out)
     _label_points(axes, known)
     return figure
+
+
+def _rate_axis(axes: Any, which: str, table: pd.DataFrame) -> None:
+    """Scale an axis of r, and shade where differences mean nothing."""
+    bound = UNIT * float(table["resolution"].iloc[0]) if len(table) else 1.0
+    set_scale, set_limits = (getattr(axes, f"set_{which}{what}") for what in ("scale", "lim"))
+    shade = axes.axhspan if which == "y" else axes.axvspan
+    if len(table) and (table["indicator"] == Indicator.PLAIN).all():
+        shade(0, bound, color="0.93", zorder=0, label="within resolution")
+        # linear within the resolution, logarithmic above it
+        set_scale("symlog", linthresh=bound, linscale=0.7)
+        set_limits(-0.15 * bound, None)
+    else:
+        known = UNIT * table["r_low"].dropna()
+        lowest = max(float(known.min()), 1e-3 * bound) if len(known) else 0.5 * bound
+        room = (bound / lowest) ** 0.06
+        shade(bound, bound * room**2, color="0.93", zorder=0, label="no leak told from none")
+        set_scale("log")
+        set_limits(lowest / room, bound * room**2)
+        getattr(axes, f"{which}axis").set_minor_formatter("{x:g}")
+    getattr(axes, f"{which}axis").set_major_formatter("{x:g}")
 
 
 def _legend(figure: Figure, left_out: dict[str, pd.DataFrame]) -> None:
@@ -149,11 +166,7 @@ def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
             xerr=_reach(row, "generalization_gap", "gap_low", "gap_high"),
             **style,
         )
-    floor = UNIT * float(table["resolution"].iloc[0])
-    left.axvspan(0, floor, color="0.93", zorder=0, label="within resolution")
-    left.set_xscale("symlog", linthresh=floor, linscale=0.7)
-    left.set_xlim(left=-0.15 * floor)
-    left.xaxis.set_major_formatter("{x:g}")
+    _rate_axis(left, "x", table)
     left.set_yticks(places, table["quantizer"])
     left.set_xlabel("indicator r × 10⁴  (right = more private)")
     right.axvline(0, color="0.8", lw=0.8, zorder=0)

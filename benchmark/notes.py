@@ -7,6 +7,7 @@ from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
 from benchmark.exchangeability import confounded
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import TRIM
 
 #: Below so many runs an interval from resampling them is rough.
@@ -30,9 +31,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         Name of the main metric, for people.
     """
     return [
-        f"r: larger = more private ({runs.aggregate} over runs, noise floor subtracted). Resolution "
-        f"{1e4 * runs.floor:.2f} × 10⁻⁴; ~ marks figures within it, which share a rank. r ranks the "
-        "quantizers of one task; it is no absolute measure of what leaks.",
+        _indicator(runs),
         "gap: mean loss of non-members less that of members, of the published head; smaller = more private.",
         "Brackets: 95 % intervals over runs (other halves of the pool, other initial weights), not over "
         "other test molecules." + _roughness(runs),
@@ -43,6 +42,22 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         *(f"Flag {row['quantizer']}: {row['flags']}." for _, row in table.iterrows() if row["flags"]),
         _recommendation(runs, table.set_index("quantizer"), max_drop, metric),
     ]
+
+
+def _indicator(runs: CellRuns) -> str:
+    """Say what r is and how far it can be told."""
+    resolution = f"{1e4 * runs.scale.resolution:.2f} × 10⁻⁴"
+    if runs.indicator is Indicator.PLAIN:
+        return (
+            f"r: larger = more private (plain indicator, {runs.aggregate} over runs, noise floor "
+            f"subtracted). Resolution {resolution}; ~ marks figures within it, which share a rank. r ranks "
+            "the quantizers of one task; it is no absolute measure of what leaks."
+        )
+    return (
+        "r: larger = more private (membership effect: how far training on a record moves its margin, "
+        f"{runs.aggregate} over runs). Resolution {resolution}: ≥ marks figures where no effect is told "
+        "from none, which share a rank. r ranks the quantizers of one task."
+    )
 
 
 def _roughness(runs: CellRuns) -> str:

@@ -18,7 +18,7 @@ from tasks.task import Task
 #: Raised when a change to training moves the trained weights.
 BANK_VERSION = 2
 #: Raised when a change to the evaluation moves its figures.
-EVALUATION_VERSION = 2
+EVALUATION_VERSION = 3
 #: Raised when a change to the attacks or their figures moves them.
 ATTACKS_VERSION = 2
 

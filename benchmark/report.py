@@ -13,6 +13,7 @@ from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
 from benchmark.notes import notes
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.results import CellResult
 from benchmark.tables import table_of
 from molecules.cache import atomic_write
@@ -81,8 +82,12 @@ def _interval(row: pd.Series, value: str, low: str, high: str, unit: float = 1.0
 
 
 def rate_text(row: pd.Series) -> str:
-    """Return r in units of 1e-4 with its interval; ~ marks a figure within the noise floor."""
-    mark = "~ " if row["below_resolution"] and not pd.isna(row["r"]) else ""
+    """Return r in units of 1e-4 with its interval; a mark tells a figure within the resolution.
+
+    ``~`` before a plain rate within the noise floor, ``≥`` where no membership effect is told from none.
+    """
+    sign = "~ " if row["indicator"] == Indicator.PLAIN else "≥ "
+    mark = sign if row["below_resolution"] and not pd.isna(row["r"]) else ""
     return mark + _interval(row, "r", "r_low", "r_high", 1e4, ".2f")
 
 
@@ -156,10 +161,14 @@ class Report:
 
     @classmethod
     def of(
-        cls, result: CellResult, aggregate: Aggregate = Aggregate.MEAN, max_drop: float = 0.02
+        cls,
+        result: CellResult,
+        aggregate: Aggregate = Aggregate.MEAN,
+        max_drop: float = 0.02,
+        indicator: Indicator = Indicator.MEMBERSHIP,
     ) -> "Report":
         """Return the report of a cell's result."""
-        runs = CellRuns(result, aggregate)
+        runs = CellRuns(result, aggregate, indicator)
         return cls(runs, table_of(runs), max_drop)
 
     @property

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from molecules.cache import writable, writable_file
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
@@ -130,6 +131,13 @@ def run(
     aggregate: Annotated[
         Aggregate, typer.Option(help="How r of the runs becomes one figure; mean is the paper's.")
     ] = Aggregate.MEAN,
+    indicator: Annotated[
+        Indicator,
+        typer.Option(
+            help="What r is: membership (margins with and without the record), or plain, our reading of the "
+            "paper's Algorithm 1 (snapshots of a run)."
+        ),
+    ] = Indicator.MEMBERSHIP,
     seed: Annotated[
         int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0, max=2**63 - 1)
     ] = 0,
@@ -204,7 +212,7 @@ def run(
             attacks=attacks,
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
-        report = Report.of(result, aggregate, max_drop)
+        report = Report.of(result, aggregate, max_drop, indicator)
         report.render(_wide(console))
         if out is not None:
             with progress.stage("drawing figures", 1) as step:

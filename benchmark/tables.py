@@ -10,7 +10,14 @@ from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
 from benchmark.choice import degenerate, pareto_front
 from benchmark.metrics import METRICS
 from benchmark.privacy.aggregate import Aggregate
-from benchmark.privacy.ranking import aggregate_runs, percentile_interval, rank_rates
+from benchmark.privacy.indicator_name import Indicator
+from benchmark.privacy.ranking import (
+    aggregate_runs,
+    known_rates,
+    percentile_interval,
+    rank_rates,
+    resampled_rates,
+)
 from benchmark.results import CellResult
 
 __all__ = ["REFERENCE", "STABLE_COLUMNS", "degenerate", "summarise", "table_of"]
@@ -40,7 +47,11 @@ STABLE_COLUMNS = (
 )
 
 
-def summarise(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.DataFrame:
+def summarise(
+    result: CellResult,
+    aggregate: Aggregate = Aggregate.MEAN,
+    indicator: Indicator = Indicator.MEMBERSHIP,
+) -> pd.DataFrame:
     """Return the privacy-vs-performance table of a cell.
 
     Parameters
@@ -49,6 +60,8 @@ def summarise(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.D
         Rows of every quantizer and run; ``float32`` must be among the quantizers.
     aggregate : Aggregate
         How r of the runs becomes one figure.
+    indicator : Indicator
+        What r is.
 
     Returns
     -------
@@ -61,7 +74,7 @@ def summarise(result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.D
     DataError
         If the result lacks rows or columns.
     """
-    return table_of(CellRuns(result, aggregate))
+    return table_of(CellRuns(result, aggregate, indicator))
 
 
 def table_of(runs: CellRuns) -> pd.DataFrame:
@@ -75,18 +88,21 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     )
     table["packed_bytes"] = table["packed_bytes"].round().astype("int64")
     useless = runs.degenerate()
-    ranked = rank_rates(runs.rates(), runs.drawn, runs.floor, runs.aggregate, ranked=~useless)
+    ranked = rank_rates(runs.rates(), runs.drawn, runs.scale, runs.aggregate, ranked=~useless)
     relative, resampled = runs.relative()
     privacy = {
         "r": ranked.r,
         "r_low": ranked.low,
         "r_high": ranked.high,
-        "below_resolution": ~(ranked.effective > 0),  # an unknown r is resolved no better
+        "below_resolution": runs.scale.within(ranked.r),
         "privacy_rank": _whole(ranked.rank),
         "rank_stability": ranked.stability,
         "privacy_rank_low": _whole(ranked.rank_low),
         "privacy_rank_high": _whole(ranked.rank_high),
-        "resolution": runs.floor,
+        "resolution": runs.scale.resolution,
+        "indicator": str(runs.indicator),
+        **_effect(runs),
+        "r_plain": np.maximum(aggregate_runs(runs.matrix("rate_corrected"), runs.aggregate), 0.0),
         "r_uncorrected": aggregate_runs(runs.matrix("rate"), runs.aggregate),
         "candidates": runs.matrix("candidates").mean(1),
         "runs_without_r": np.isnan(runs.rates()).sum(1),
@@ -106,6 +122,16 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     table["aggregate"], table["runs"], table["seed"] = str(runs.aggregate), runs.runs, runs.seed
     rest = [name for name in table.columns if name not in STABLE_COLUMNS]
     return table[[*STABLE_COLUMNS, *rest]]
+
+
+def _effect(runs: CellRuns) -> dict[str, object]:
+    """Return the membership effect, whichever the indicator."""
+    values = runs.matrix("effect")
+    known = known_rates(values)
+    low, high = percentile_interval(resampled_rates(values, runs.drawn, runs.aggregate))
+    point = aggregate_runs(values, runs.aggregate)
+    figures = {"membership_effect": point, "effect_low": low, "effect_high": high}
+    return {name: np.where(known, figure, np.nan) for name, figure in figures.items()}
 
 
 def _whole(values: NDArray[np.float64]) -> pd.api.extensions.ExtensionArray:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from molecules.errors import DataError
 
 if TYPE_CHECKING:  # pandas is loaded when a board is made, so that --help is quick
@@ -31,7 +32,11 @@ class Board:
     skipped: tuple[str, ...]
 
 
-def board(results: Path = Path("results"), aggregate: Aggregate = Aggregate.MEAN) -> Board:
+def board(
+    results: Path = Path("results"),
+    aggregate: Aggregate = Aggregate.MEAN,
+    indicator: Indicator = Indicator.MEMBERSHIP,
+) -> Board:
     """Return the board of every cell in a results folder.
 
     Parameters
@@ -40,6 +45,8 @@ def board(results: Path = Path("results"), aggregate: Aggregate = Aggregate.MEAN
         Folder of the results store.
     aggregate : Aggregate
         How r of the runs becomes one figure.
+    indicator : Indicator
+        What r is.
 
     Raises
     ------
@@ -63,7 +70,7 @@ def board(results: Path = Path("results"), aggregate: Aggregate = Aggregate.MEAN
             skipped.append(str(error))
             continue
         try:
-            table = summarise(cell, aggregate)
+            table = summarise(cell, aggregate, indicator)
         except DataError as error:
             skipped.append(f"{path}: {error}")
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.run import run_app, user_errors
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def export(
     aggregate: Annotated[
         Aggregate, typer.Option(help="How r of the runs becomes one figure.")
     ] = Aggregate.MEAN,
+    indicator: Annotated[
+        Indicator, typer.Option(help="What r is: membership, or plain, our reading of the paper.")
+    ] = Indicator.MEMBERSHIP,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Write every measured cell and quantizer as one table, a row each."""
@@ -41,7 +45,7 @@ def export(
             raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
         if out is not None:
             writable_file(out, "--out")
-        made = board(results, aggregate)
+        made = board(results, aggregate, indicator)
         for line in made.skipped:
             typer.echo(f"skipped: {line}", err=True)
         data = _written(made.frame, format_)

@@ -1,4 +1,4 @@
-"""From the rates of the runs to one r a quantizer, its interval, and its rank with what the rank is worth."""
+"""From the figures of the runs to one r a quantizer, its interval, and its rank with what that is worth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.scales import PlainScale, Scale
 from molecules.streams import stream
 
 Floats = NDArray[np.float64]
@@ -25,11 +26,10 @@ class Ranking:
     Attributes
     ----------
     r, low, high : ndarray, shape (Q,)
-        Aggregated floor-corrected rate, clipped at 0, and its percentile interval from the bootstrap; NaN
-        where fewer than half of the runs, or fewer than two, know their rate.
+        The indicator, and its percentile interval from the bootstrap; NaN where fewer than half of the runs,
+        or fewer than two, know their figure.
     effective : ndarray, shape (Q,)
-        What ranks go by: r where it is above the resolution, else 0, so that what the indicator cannot tell
-        apart is tied; NaN where r is unknown.
+        What ranks go by: what the indicator cannot tell apart is tied; NaN where r is unknown.
     rank, rank_low, rank_high : ndarray of float, shape (Q,)
         1 = most private, ties sharing the smallest; and the interval of the rank over the resamples. NaN for
         what is not ranked.
@@ -72,7 +72,7 @@ _REDUCE: dict[Aggregate, Callable[[Floats], Floats]] = {
 
 
 def known_rates(corrected: Floats) -> NDArray[np.bool_]:
-    """Return which quantizers have an r, shape (Q,): those whose rate enough of the runs know."""
+    """Return which quantizers have an r, shape (Q,): those whose figure enough of the runs know."""
     known = (~np.isnan(corrected)).sum(1)
     return np.asarray((known >= KNOWN_RUNS) & (known >= KNOWN_SHARE * corrected.shape[1]))
 
@@ -83,25 +83,25 @@ def bootstrap_runs(runs: int, resamples: int, seed: int) -> NDArray[np.intp]:
 
 
 def rank_rates(
-    corrected: Floats,
+    values: Floats,
     drawn: NDArray[np.intp],
-    floor: float = 0.0,
+    scale: Scale | None = None,
     how: Aggregate = Aggregate.MEAN,
     *,
     ranked: NDArray[np.bool_] | None = None,
     level: float = 0.95,
 ) -> Ranking:
-    """Aggregate rates over runs and rank the quantizers, with a paired bootstrap over runs.
+    """Aggregate figures over runs and rank the quantizers, with a paired bootstrap over runs.
 
     Parameters
     ----------
-    corrected : ndarray, shape (Q, runs)
-        Floor-corrected rates of every quantizer and run; NaN where a rate cannot be known.
+    values : ndarray, shape (Q, runs)
+        The figure of every quantizer and run, larger = more private; NaN where it cannot be known.
     drawn : ndarray of int, shape (resamples, runs)
         From :func:`bootstrap_runs`: the same runs for all quantizers, which share their snapshots, so that
         differences between quantizers are paired.
-    floor : float
-        The resolution: rates no larger than it are tied.
+    scale : Scale or None
+        How aggregated figures become r, and which are tied; None: rates without a floor.
     how : Aggregate
         Mean (the paper's), trimmed mean or median.
     ranked : ndarray of bool, shape (Q,), or None
@@ -109,28 +109,25 @@ def rank_rates(
     level : float
         Of the intervals.
     """
-    known = known_rates(corrected)
-    point = np.where(known, aggregate_runs(corrected, how), np.nan)
-    resampled = np.where(known[:, None], resampled_rates(corrected, drawn, how), np.nan)
+    scale = PlainScale(0.0) if scale is None else scale
+    known = known_rates(values)
+    point = np.where(known, aggregate_runs(values, how), np.nan)
+    resampled = np.where(known[:, None], resampled_rates(values, drawn, how), np.nan)
     low, high = percentile_interval(resampled, level)
     taking_part = known if ranked is None else known & ranked
-    effective = above_floor(point, floor)
+    effective = scale.effective(point)
     rank = ranks(np.where(taking_part, effective, np.nan))
-    others = ranks(np.where(taking_part[:, None], above_floor(resampled, floor), np.nan))
+    others = ranks(np.where(taking_part[:, None], scale.effective(resampled), np.nan))
     rank_low, rank_high = percentile_interval(others, level)
     rank_low, rank_high = np.fmin(np.floor(rank_low), rank), np.fmax(np.ceil(rank_high), rank)
     stability = np.where(np.isnan(rank), np.nan, (others == rank[:, None]).mean(1))
-    return Ranking(_clip(point), _clip(low), _clip(high), effective, rank, rank_low, rank_high, stability)
+    r, low, high = (scale.shown(part) for part in (point, low, high))
+    return Ranking(r, low, high, effective, rank, rank_low, rank_high, stability)
 
 
 def resampled_rates(corrected: Floats, drawn: NDArray[np.intp], how: Aggregate) -> Floats:
-    """Return the aggregated rate of every quantizer in every resample, shape (Q, resamples)."""
+    """Return the aggregated figure of every quantizer in every resample, shape (Q, resamples)."""
     return np.stack([aggregate_runs(row[drawn], how) for row in corrected])
-
-
-def above_floor(values: Floats, floor: float) -> Floats:
-    """Return the values above the floor, 0 for the others; NaN stays NaN."""
-    return np.where(np.isnan(values) | (values > max(floor, 0.0)), values, 0.0)
 
 
 def ranks(values: Floats) -> Floats:
@@ -146,7 +143,3 @@ def percentile_interval(resampled: Floats, level: float = 0.95) -> tuple[Floats,
     if known.any():
         low[known], high[known] = np.nanquantile(resampled[known], [tail, 1 - tail], axis=-1)
     return low, high
-
-
-def _clip(values: Floats) -> Floats:
-    return np.where(np.isnan(values), np.nan, np.maximum(values, 0.0))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from benchmark.cell_runs import CellRuns, distinguishable
 from benchmark.choice import agreement, pareto_front, recommend
 from benchmark.privacy.aggregate import Aggregate
-from benchmark.tables import summarise
-from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, result, rows
+from benchmark.privacy.indicator_name import Indicator
+from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, plain_table, result, rows
 
 FLAT = rows("flat", 1e-1 * STEPS, 1.0, 0.0, constant=True)
 #: Noise of four runs that sums to nothing.
@@ -17,7 +17,7 @@ NOISE = np.array([-1.0, 1.0, -1.0, 1.0])
 
 
 def cell(*frames, how: Aggregate = Aggregate.MEAN) -> CellRuns:
-    return CellRuns(result(*frames), how)
+    return CellRuns(result(*frames), how, Indicator.PLAIN)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), min_size=1, max_size=8))
@@ -34,16 +34,16 @@ def test_front_by_brute_force_where_every_difference_is_certain(points):
 def test_a_performance_better_by_noise_alone_beats_nothing():
     same = rows("same", np.zeros(4), 1.0 + 1e-3 * NOISE - 1e-5, 0.4)
     better = rows("better", np.zeros(4), 0.99, 0.4)
-    front = summarise(result(FLOAT, same)).set_index("quantizer")["pareto"]
+    front = plain_table(result(FLOAT, same)).set_index("quantizer")["pareto"]
     assert front.to_dict() == {"float32": True, "same": True}
-    front = summarise(result(FLOAT, better)).set_index("quantizer")["pareto"]
+    front = plain_table(result(FLOAT, better)).set_index("quantizer")["pareto"]
     assert front.to_dict() == {"float32": False, "better": True}
 
 
 @pytest.mark.parametrize("how", list(Aggregate))
 def test_the_most_private_useful_quantizer_is_on_the_front(how):
     skewed = rows("skewed", np.array([0.0, 2e-2, 2e-2, 9e-1]), 1.5, 0.2)
-    table = summarise(result(FLOAT, GOOD, skewed, COARSE, FLAT), how)
+    table = plain_table(result(FLOAT, GOOD, skewed, COARSE, FLAT), how)
     first = table[table["privacy_rank"] == 1]
     assert len(first)
     assert first["pareto"].all()

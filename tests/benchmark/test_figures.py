@@ -16,6 +16,7 @@ from benchmark.figures import (
     privacy_performance,
     write_figures,
 )
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.report import Report
 from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, result, rows
 
@@ -26,7 +27,7 @@ UNKNOWN = rows("none", np.full(4, np.nan), 1.1, 0.1, rate=np.nan, reason="one ca
 def table(*frames):
     made = result(*frames)
     made.facts.update(runs=4, pool=1000, test=250, split="random")
-    return Report.of(made).table
+    return Report.of(made, indicator=Indicator.PLAIN).table
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=12))

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from benchmark.figures import near_points, write_figures
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.report import Report, number
 from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, result, rows
 
@@ -15,7 +16,7 @@ from tests.benchmark.test_tables import COARSE, FLOAT, GOOD, STEPS, result, rows
 def report(*frames) -> Report:
     made = result(*frames)
     made.facts.update(runs=4, pool=1000, test=250, split="random")
-    return Report.of(made)
+    return Report.of(made, indicator=Indicator.PLAIN)
 
 
 def printed(made: Report, width: int) -> str:
@@ -95,7 +96,7 @@ def test_notes_that_depend_on_the_cell():
     assert "From 4 runs only, they are rough." in text
     made = result(FLOAT, GOOD)
     made.facts.update(runs=4, targets=["a", "b", "c"], unscored=["b"], performance_unit="standard deviations")
-    trimmed = Report.of(made, Aggregate.TRIMMED)
+    trimmed = Report.of(made, Aggregate.TRIMMED, indicator=Indicator.PLAIN)
     text = " ".join(trimmed.notes())
     assert "The trimmed mean of 4 runs leaves none out" in text
     assert "Scored on 2 of 3 labels; left out, with one class or value only in the test set: b." in text

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
 from benchmark.results import CellResult
 from benchmark.tables import STABLE_COLUMNS, summarise
 from molecules.errors import DataError
@@ -31,6 +32,8 @@ def rows(name: str, corrected: np.ndarray, rmse: float, gap: float, **changes: o
             "reference": 3,
             "records": 500,
             "reason": "",
+            "effect": gap,
+            "effect_reason": "",
             "loss_in": 1.0,
             "loss_out": 1.0 + gap,
             "rmse": rmse,
@@ -50,7 +53,13 @@ def rows(name: str, corrected: np.ndarray, rmse: float, gap: float, **changes: o
 
 def result(*frames: pd.DataFrame) -> CellResult:
     facts = {"task": "t", "encoder": "e", "kind": "regression", "metric": "rmse", "seed": 0, "key": "k"}
+    facts |= {"pool": 1000, "members": 500}
     return CellResult(pd.concat(frames, ignore_index=True), facts)
+
+
+def plain_table(made: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> pd.DataFrame:
+    """The table by the plain indicator, whose figures are the ``rate_corrected`` above."""
+    return summarise(made, aggregate, Indicator.PLAIN)
 
 
 FLOAT = rows("float32", np.zeros(4), 1.0, 0.4)
@@ -60,7 +69,7 @@ COARSE = rows("coarse", 1e-2 * STEPS, 2.0, 0.1)
 
 @pytest.fixture
 def table() -> pd.DataFrame:
-    return summarise(result(FLOAT, GOOD, COARSE))
+    return plain_table(result(FLOAT, GOOD, COARSE))
 
 
 def test_by_hand(table):
@@ -94,20 +103,20 @@ def test_greater_is_better_gives_the_plain_ratio():
     frames[0]["roc_auc"], frames[1]["roc_auc"] = 0.8, 0.72
     made = result(*frames)
     made.facts.update(kind="classification", metric="roc_auc")
-    np.testing.assert_allclose(summarise(made)["relative_performance"], [1, 0.9])
+    np.testing.assert_allclose(plain_table(made)["relative_performance"], [1, 0.9])
 
 
 def test_aggregate_changes_r():
     skewed = rows("good", np.array([0.0, 0.0, 0.0, 8e-3]), 1.25, 0.2)
-    assert summarise(result(FLOAT, skewed))["r"][1] == pytest.approx(2e-3)
-    assert summarise(result(FLOAT, skewed), Aggregate.MEDIAN)["r"][1] == 0
+    assert plain_table(result(FLOAT, skewed))["r"][1] == pytest.approx(2e-3)
+    assert plain_table(result(FLOAT, skewed), Aggregate.MEDIAN)["r"][1] == 0
 
 
 def test_what_must_be_known_is_flagged_and_kept_off_the_front():
     unknown = rows("none", np.full(4, np.nan), 1.1, 0.1, rate=np.nan, reason="one candidate only")
     constant = rows("flat", 1e-1 * STEPS, 1.1, 0.0, constant=True)
     useless = rows("useless", 1e-1 * STEPS, 1.2, 0.0, r2=-0.1)
-    table = summarise(result(FLOAT, GOOD, unknown, constant, useless)).set_index("quantizer")
+    table = plain_table(result(FLOAT, GOOD, unknown, constant, useless)).set_index("quantizer")
     assert table.loc["none", "flags"] == "r unknown in 4 of 4 runs (one candidate only)"
     assert "constant predictions in 4 of 4 runs" in table.loc["flat", "flags"]
     assert table.loc["useless", "flags"].startswith("no skill (r2")
@@ -124,14 +133,14 @@ def test_a_minority_of_runs_makes_no_r():
     few = rows(
         "few", np.array([1e-2, np.nan, np.nan, np.nan]), 1.1, 0.1, reason=["", *["one candidate only"] * 3]
     )
-    row = summarise(result(FLOAT, GOOD, few)).set_index("quantizer").loc["few"]
+    row = plain_table(result(FLOAT, GOOD, few)).set_index("quantizer").loc["few"]
     assert np.isnan(row[["r", "r_low", "r_high", "rank_stability"]].astype(float)).all()
     assert pd.isna(row["privacy_rank"])
     assert row["flags"] == "r unknown in 3 of 4 runs (one candidate only); too few of them for an r"
 
 
 def test_an_infinite_rate_is_unknown():
-    row = summarise(result(FLOAT, rows("q", np.array([np.inf, 1e-2, 1e-2, 1e-2]), 1.1, 0.1))).iloc[1]
+    row = plain_table(result(FLOAT, rows("q", np.array([np.inf, 1e-2, 1e-2, 1e-2]), 1.1, 0.1))).iloc[1]
     assert row["r"] == pytest.approx(1e-2)
     assert row["runs_without_r"] == 1
 
@@ -149,10 +158,10 @@ def test_a_result_that_is_not_whole_is_named(lost):
         made.facts,
     )
     with pytest.raises(DataError, match="run the cell again"):
-        summarise(made)
+        plain_table(made)
 
 
 def test_flags_of_the_contract_stand_in_the_table():
     made = result(FLOAT, GOOD)
     made.facts["quantizer_flags"] = {"good": ["ends on a single level"]}
-    assert summarise(made)["flags"].tolist() == ["", "ends on a single level"]
+    assert plain_table(made)["flags"].tolist() == ["", "ends on a single level"]

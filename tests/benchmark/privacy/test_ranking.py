@@ -8,11 +8,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from benchmark.privacy.aggregate import Aggregate
-from benchmark.privacy.ranking import Ranking, above_floor, aggregate_runs, bootstrap_runs, rank_rates
+from benchmark.privacy.ranking import Ranking, aggregate_runs, bootstrap_runs, rank_rates
+from benchmark.privacy.scales import EffectScale, PlainScale
 
 
 def ranked(values: np.ndarray, floor: float = 0.0, **more) -> Ranking:
-    return rank_rates(values, bootstrap_runs(values.shape[1], 2000, 0), floor, **more)
+    return rank_rates(values, bootstrap_runs(values.shape[1], 2000, 0), PlainScale(floor), **more)
 
 
 def test_aggregates_against_scipy_and_numpy():
@@ -101,9 +102,9 @@ def test_what_takes_no_part_keeps_its_r_and_moves_no_rank():
     st.sampled_from(list(Aggregate)),
 )
 def test_invariants_of_ranks(values, floor, how):
-    ranking = rank_rates(values, bootstrap_runs(6, 50, 0), floor, how)
+    ranking = rank_rates(values, bootstrap_runs(6, 50, 0), PlainScale(floor), how)
     known = ~np.isnan(ranking.r)
-    effective = above_floor(np.where(known, aggregate_runs(values, how), np.nan), floor)
+    effective = PlainScale(floor).effective(np.where(known, aggregate_runs(values, how), np.nan))
     for place in np.flatnonzero(known):  # one more than those that are larger
         assert ranking.rank[place] == 1 + (effective[known] > effective[place]).sum()
     assert np.isnan(ranking.rank[~known]).all()
@@ -111,3 +112,16 @@ def test_invariants_of_ranks(values, floor, how):
     assert (ranking.rank[known] <= ranking.rank_high[known]).all()
     assert ((ranking.stability[known] >= 0) & (ranking.stability[known] <= 1)).all()
     assert (ranking.r[known] >= 0).all()
+
+
+def test_effects_that_are_not_told_from_none_share_the_first_rank():
+    effects = np.array([[0.5] * 4, [0.02] * 4, [-0.01] * 4, [0.3] * 4])
+    scale = EffectScale(members=100, effect=0.1)
+    ranking = rank_rates(-effects, bootstrap_runs(4, 50, 0), scale)
+    assert ranking.rank.tolist() == [4, 1, 1, 3]
+    assert scale.within(ranking.r).tolist() == [False, True, True, False]
+    np.testing.assert_allclose(ranking.r[1:3], scale.resolution)
+    # the total variation of two Gaussians half a deviation apart, as a rate in n
+    assert ranking.r[0] == pytest.approx(-np.log(2 * stats.norm.cdf(0.25) - 1) / 100)
+    assert (np.diff(scale.shown(-np.linspace(0.1, 3, 50))) < 0).all()
+    assert np.isnan(scale.shown(np.array([np.nan])))[0]

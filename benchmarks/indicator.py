@@ -1,0 +1,161 @@
+"""Which indicator orders quantizers as attacks do: ``python -m benchmarks.indicator [--out DIR]``.
+
+On every task a bank of 64 runs is trained. The indicators see the first 10 runs (their heads, members and
+records); matched LiRA, the yardstick, is read off the 54 others. Figures are Spearman's rank correlations
+over the twelve quantizers of the paper. One half of the tasks was looked at while the indicator was made; the
+other half was not, and there only the gap, the plain indicator and the membership effect are tried.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.ranking import aggregate_runs
+from benchmark.progress import Bar
+from benchmarks.indicator_study import FEW, study
+from benchmarks.indicator_tasks import CHOOSE, CONFIRM
+from molecules.cache import atomic_write
+from molecules.errors import MolmisError
+from molecules.progress import Progress
+from tasks.task import Task
+
+PLAIN = "snapshots · OUT · best · min · corrected"
+NAMED = ("membership effect", "gap", "gap / deviation", PLAIN, "snapshots · OUT · best · min · plain")
+
+
+def main() -> None:
+    """Study, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("out/indicator"), help="folder of the CSV files")
+    parser.add_argument("--tasks", nargs="*", help="names of tasks; all of them if not given")
+    parser.add_argument("--best", type=int, default=12, help="candidates shown")
+    chosen = parser.parse_args()
+    progress, console = Bar(Console(stderr=True)), Console(width=200)
+    frames = []
+    for part, tasks in (("chosen on", CHOOSE), ("confirmed on", CONFIRM)):
+        for name, make in tasks.items():
+            if chosen.tasks and name not in chosen.tasks:
+                continue
+            frame = correlations(name, part, chosen.out, make, progress)
+            if frame is not None:
+                frames.append(frame)
+    rows = pd.concat(frames, ignore_index=True)
+    with atomic_write(chosen.out / "indicator.csv") as temporary:
+        rows.to_csv(temporary, index=False)
+    show(rows, console, chosen.best)
+    console.print(f"wrote {chosen.out / 'indicator.csv'}")
+
+
+def correlations(
+    name: str, part: str, out: Path, make: Callable[[], Task], progress: Progress
+) -> pd.DataFrame | None:
+    """Return the correlation of every indicator with LiRA on one task; None where its file is missing."""
+    kept = out / "tasks" / f"{name}.csv"
+    if not kept.exists():
+        try:
+            figures, lira = study(make(), progress, candidates=part == "chosen on")
+        except MolmisError as error:
+            progress.note(f"{name}: left out: {error}")
+            return None
+        rows = compared(figures, lira).assign(task=name, part=part)
+        with atomic_write(kept) as temporary:
+            rows.to_csv(temporary, index=False)
+    return pd.read_csv(kept)
+
+
+def compared(figures: pd.DataFrame, lira: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per indicator and aggregate: Spearman's correlation with minus LiRA's AUC.
+
+    The AUC is that of the runs that the indicators have not seen; ``itself`` is the correlation of the AUC of
+    one half of these with that of the other: what a perfect indicator could reach.
+    """
+    names = list(dict.fromkeys(lira["quantizer"]))
+    aucs = _wide(lira, "auc", names)[:, FEW:]
+    middle = aucs.shape[1] // 2
+    itself = stats.spearmanr(aucs[:, :middle].mean(1), aucs[:, middle:].mean(1)).statistic
+    rows = [{"indicator": "LiRA of other runs", "aggregate": "mean", "spearman": itself, "unknown": 0}]
+    for indicator, own in figures.groupby("indicator", sort=False):
+        values = _wide(own, "value", names)
+        for how in Aggregate:
+            point = aggregate_runs(values, how)
+            known = ~np.isnan(point)
+            enough = known.sum() > 2 and np.ptp(point[known]) > 0
+            found = stats.spearmanr(point[known], -aucs[known].mean(1)).statistic if enough else np.nan
+            rows.append({"indicator": indicator, "aggregate": str(how), "spearman": found})
+            rows[-1]["unknown"] = int((~known).sum())
+    return pd.DataFrame(rows)
+
+
+def _wide(rows: pd.DataFrame, value: str, names: list[str]) -> np.ndarray:
+    """Return a column as (quantizers, runs)."""
+    table = rows.pivot_table(index="quantizer", columns="run", values=value, dropna=False)
+    return np.asarray(table.loc[names].to_numpy(dtype=float))
+
+
+def show(rows: pd.DataFrame, console: Console, best: int) -> None:
+    """Print what was chosen and what was confirmed."""
+    means = rows[rows["aggregate"] == "mean"]
+    chosen = means[means["part"] == "chosen on"]
+    if len(chosen):
+        order = chosen.groupby("indicator")["spearman"].mean().sort_values(ascending=False)
+        shown = list(dict.fromkeys([*order.index[:best], *(n for n in NAMED if n in order)]))
+        console.print(_table("chosen on", chosen, shown))
+        console.print(_parts(rows[rows["part"] == "chosen on"]))
+    confirmed = means[means["part"] == "confirmed on"]
+    if len(confirmed):
+        console.print(_table("confirmed on", confirmed, ["LiRA of other runs", *NAMED]))
+        one, two = (
+            confirmed[confirmed["indicator"] == name].set_index("task")["spearman"]
+            for name in ("membership effect", "gap")
+        )
+        better = one - two
+        resampled = np.random.default_rng(0).choice(better, (4000, len(better))).mean(1)
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        said = f"{better.mean():.3f} [{low:.3f}, {high:.3f}]"
+        console.print(f"membership effect less gap, over {len(better)} tasks: {said}")
+
+
+def _table(title: str, rows: pd.DataFrame, shown: list[str]) -> Table:
+    tasks = list(dict.fromkeys(rows["task"]))
+    table = Table(title=f"Spearman with matched LiRA, {title} {len(tasks)} tasks", title_justify="left")
+    for head in ("indicator", "mean [95 %, tasks resampled]", "lowest", "median"):
+        table.add_column(head, justify="left" if head == "indicator" else "right")
+    for name in shown:
+        values = rows.loc[rows["indicator"] == name, "spearman"].dropna().to_numpy()
+        resampled = np.random.default_rng(0).choice(values, (4000, len(values))).mean(1)
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        mean = f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
+        table.add_row(name, mean, f"{values.min():.2f}", f"{np.median(values):.2f}")
+    return table
+
+
+def _parts(rows: pd.DataFrame) -> Table:
+    """Return the mean over everything else of every choice of every part of an indicator."""
+    own = rows[rows["indicator"].str.count(" · ") == 4]
+    parts = own["indicator"].str.split(" · ", expand=True)
+    parts.columns = ["candidates", "records", "reference", "over candidates", "moment"]
+    parts["over runs"] = own["aggregate"]
+    table = Table(
+        "part", "choice", "mean", "best of its kind", title="every part by itself", title_justify="left"
+    )
+    for part in parts:
+        for choice in dict.fromkeys(parts[part]):
+            chosen = own[parts[part] == choice]
+            best = chosen.groupby(["indicator", "aggregate"])["spearman"].mean()
+            table.add_row(
+                part, choice, f"{chosen['spearman'].mean():.2f}", f"{best.max():.2f}: {best.idxmax()[0]}"
+            )
+    return table
+
+
+if __name__ == "__main__":
+    main()
