@@ -13,7 +13,8 @@ import pandas as pd
 from benchmark.frame_file import read_frame, write_frame
 from benchmark.plan import Cell, attacks_key
 from models.bank_file import load_bank, save_bank
-from models.heads import BLOCK_RUNS, Bank
+from models.block_runs import BLOCK_RUNS
+from models.heads import Bank
 from models.tensor_file import stored_content
 from molecules.cache import cache_dir, content_key
 from molecules.errors import DataError

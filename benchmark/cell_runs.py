@@ -17,7 +17,7 @@ from benchmark.privacy.ranking import (
 )
 from benchmark.privacy.scales import EffectScale, PlainScale, Scale
 from benchmark.results import CellResult
-from models.heads import BLOCK_RUNS
+from models.block_runs import BLOCK_RUNS
 from molecules.errors import DataError
 from tasks.task import Kind
 

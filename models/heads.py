@@ -20,9 +20,6 @@ from torch.nn import functional
 from molecules.streams import stream
 from tasks.task import Kind
 
-#: Runs trained in one go: a block is what is stored, and what a stopped bank goes on from.
-BLOCK_RUNS = 16
-
 
 @dataclass(frozen=True)
 class HeadConfig:
