@@ -169,13 +169,13 @@ def test_own_file(tmp_path):
 
 
 def test_a_synthetic_task_needs_no_encoder(tmp_path):
-    task = ["--task", "gaussian-modes-regression:m=1000,n=200,d=8,width=8"]
+    task = ["--task", "gaussian-modes-regression:m=1000,spread=0.3,d=8"]
     done = run(tmp_path, *task, "--runs", 4, "--results", tmp_path / "results", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("quantizer")
     assert tuple(table.index) == PAPER
     assert (table["resolution"] == 1 / 2000).all()
-    assert table.loc["float32", "r2"] > 0
+    assert table.loc["float32", "r2"] > 0.2
     assert "drawn afresh" in done.out
 
 
