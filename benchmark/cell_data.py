@@ -14,7 +14,7 @@ from models.heads import Heads
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves, split
-from tasks.task import Kind
+from tasks.task import FRESH, Kind
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class CellData:
         Records held apart for performance; never used as non-members.
     members : ndarray of bool, shape (runs, N)
         Which half of the pool each run is trained on.
+    fresh, fresh_labels : Tensor, shapes (m, d) and (m, T), or None
+        Records drawn afresh from the distribution of the pool, where that can be done: what r is measured on
+        then, the same for every run.
     """
 
     kind: Kind
@@ -39,6 +42,23 @@ class CellData:
     test: Tensor
     test_labels: Tensor
     members: NDArray[np.bool_]
+    fresh: Tensor | None = None
+    fresh_labels: Tensor | None = None
+
+    def held_out(self, run: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what r of a run is measured on: records that the run was not trained on.
+
+        Returns
+        -------
+        inputs, labels : Tensor, shapes (records, d) and (records, T)
+            Of the fresh records, or else of the pool.
+        places : Tensor of int, shape (m,)
+            Which of them are held out: all fresh ones, or those of the pool that are no members.
+        """
+        if self.fresh is not None and self.fresh_labels is not None:
+            return self.fresh, self.fresh_labels, torch.arange(len(self.fresh), device=self.fresh.device)
+        places = torch.from_numpy(np.flatnonzero(~self.members[run])).to(self.pool.device)
+        return self.pool, self.pool_labels, places
 
 
 def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
@@ -50,6 +70,8 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         If no label can be scored on the test set, because it holds one class or one value only.
     """
     records, protocol = cell.records, cell.protocol
+    if protocol.split == FRESH:
+        return _drawn_data(cell)
     pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
     if not scored_targets(records.kind, records.labels[test]).any():
         raise TooFewRecordsError(
@@ -61,6 +83,26 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     labels = torch.from_numpy(records.labels).to(cell.device)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
     return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
+
+
+def _drawn_data(cell: Cell) -> CellData:
+    """Return the tensors of a cell whose records are vectors: all of them are the pool, the rest is fresh."""
+    records, vectors = cell.records, cell.records.vectors
+    if vectors is None:
+        raise ValueError(f"{cell.task.name}: the split {FRESH!r} needs records that are vectors")
+    arrays = (
+        vectors.inputs,
+        records.labels,
+        vectors.test.inputs,
+        vectors.test.labels,
+        vectors.fresh.inputs,
+        vectors.fresh.labels,
+    )
+    pool, labels, test, test_labels, fresh, fresh_labels = (
+        torch.from_numpy(array).to(cell.device) for array in arrays
+    )
+    members = member_halves(len(pool), cell.protocol.runs, cell.protocol.seed)
+    return CellData(records.kind, pool, labels, test, test_labels, members, fresh, fresh_labels)
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

@@ -34,8 +34,9 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
     rows : DataFrame
         One row per quantizer and run: ``quantizer, run`` and the columns of :func:`evaluate_block`.
     sizes : dict
-        Numbers of records: ``pool``, ``members`` (of each run) and ``test``; ``dimensions`` of the
-        embeddings; ``unscored``, the targets that the test records cannot score; ``exchangeability``, see
+        Numbers of records: ``pool``, ``members`` (of each run), ``test``, and ``fresh`` where r is measured
+        on records drawn afresh; ``dimensions`` of the embeddings; ``unscored``, the targets that the test
+        records cannot score; ``exchangeability``, see
         :func:`benchmark.exchangeability.exchangeability`.
     """
     data = cell_data(cell, progress)
@@ -63,6 +64,8 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         "unscored": [name for name, told in zip(cell.records.targets, scored, strict=True) if not told],
         "exchangeability": exchangeability(data.pool.cpu().numpy(), data.members),
     }
+    if data.fresh is not None:
+        sizes["fresh"] = len(data.fresh)
     return rows, sizes
 
 

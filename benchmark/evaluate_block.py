@@ -34,7 +34,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     device = data.pool.device
     runs = bank.runs
     quantized = quantize_heads(bank.snapshots, quantizer)
-    rates = [_rate_of_run(quantized, place, data, bank, data.members[run]) for place, run in enumerate(runs)]
+    rates = [_rate_of_run(quantized, place, data, bank) for place in range(len(runs))]
     table: dict[str, object] = {
         "run": list(runs),
         "rate": [r.rate for r in rates],
@@ -51,21 +51,18 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     return pd.DataFrame(table)
 
 
-def _rate_of_run(
-    quantized: QuantizedHeads, place: int, data: CellData, bank: Bank, members: NDArray[np.bool_]
-) -> RunRate:
+def _rate_of_run(quantized: QuantizedHeads, place: int, data: CellData, bank: Bank) -> RunRate:
     """Return the indicator of one run: its distinct candidates on the records it was not trained on."""
     epochs = quantized.distinct_epochs(place)
-    held_out = torch.from_numpy(np.flatnonzero(~members)).to(data.pool.device)
+    inputs, labels, held_out = data.held_out(bank.runs[place])
+    centre, spread = (part[place].to(inputs.device) for part in (bank.centre, bank.spread))
     if len(epochs) < 2:
         return RunRate.unknown("one candidate only", len(epochs), len(held_out))
     candidates = to_device(quantized.heads[place, epochs], data.pool.device)
     moments = GapMoments(len(epochs))
     for block in torch.split(held_out, RECORD_BLOCK):
-        labels = (data.pool_labels[block] - bank.centre[place].to(block.device)) / bank.spread[place].to(
-            block.device
-        )
-        losses = record_losses(data.kind, candidates(data.pool[block]), labels)
+        outputs = candidates(inputs[block])
+        losses = record_losses(data.kind, outputs, (labels[block] - centre) / spread)
         if not bool(losses.isfinite().all()):
             return RunRate.unknown("losses not finite", len(epochs), len(held_out))
         moments.add(losses.cpu().numpy())

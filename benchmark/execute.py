@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmark.evaluate import attack_cell, evaluate_cell
@@ -12,7 +12,7 @@ from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, attacks_key
 from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
 from benchmark.tables import REFERENCE
-from models.encoders.base import ENCODERS
+from models.encoders.base import encoder_for
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from models.quantizers.contract import check
@@ -22,10 +22,13 @@ from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
-from tasks.task import DataOptions, Task
+from tasks.task import FRESH, DataOptions, Task
 
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
+
+#: Share of the records in the test set where nobody says.
+TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Settings:
 
     Attributes
     ----------
-    encoder : str
-        Name of the encoder.
+    encoder : str or None
+        Name of the encoder; None for the usual one of the task.
     quantizers : sequence of str
         Names, groups or specifications; ``float32``, the reference, is always added.
     runs, seed, test_share, head :
@@ -50,12 +53,12 @@ class Settings:
         Whether the attacks are tried.
     """
 
-    encoder: str = "gin"
+    encoder: str | None = None
     quantizers: Sequence[str] = ("paper",)
     runs: int = 64
     seed: int = 0
     split: str | None = None
-    test_share: float = 0.2
+    test_share: float = TEST_SHARE
     device: str = "auto"
     results: Path = Path("results")
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -74,21 +77,20 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     """
     zoo = _zoo(settings.quantizers)
     flags = {name: _contract(name, quantizer) for name, quantizer in zoo.items()}
-    build = ENCODERS[settings.encoder]
-    split = settings.split or task.split
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
+    build = encoder_for(task, settings.encoder)
+    split, test_share = _test_set(task, settings)
     device = choose_device(settings.device)
     writable(settings.results, "--results")
     writable(cache_dir("bank"), "MOLMIS_CACHE")
     progress.note(f"task: {task.name}: {task.description}")
     records = load_records(task, options)
-    progress.note(records.report.summary())
+    progress.note(records.summary())
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
-    protocol = Protocol(settings.runs, split, settings.test_share, settings.seed, settings.head)
+    head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
+    protocol = Protocol(settings.runs, split, test_share, settings.seed, head)
     cell = Cell(task, records, build(), zoo, protocol, device)
-    path = cell_path(settings.results, task.slug, settings.encoder, protocol.runs, protocol.seed, cell.key)
+    path = cell_path(settings.results, task.slug, build.name, protocol.runs, protocol.seed, cell.key)
     stored = read_if_whole(path, progress)
     if stored is not None and stored.facts.get("key") == cell.key and _has_attacks(stored, settings):
         progress.note(f"results: reused {path}")
@@ -107,6 +109,21 @@ def _has_attacks(stored: CellResult, settings: Settings) -> bool:
     """Tell whether a stored result holds the attacks that are wanted, as they are tried now."""
     tried = stored.attacks is not None and stored.facts.get("attacks_key") == attacks_key()
     return tried or not settings.attacks
+
+
+def _test_set(task: Task, settings: Settings) -> tuple[str, float]:
+    """Return the split and the share of the test set; refuse what would be without effect."""
+    split = settings.split or task.split
+    if task.split == FRESH:
+        if split != FRESH or settings.test_share != TEST_SHARE:
+            raise MolmisError(
+                f"the test records of {task.name} are drawn afresh, so none are split off its pool; "
+                "leave out --split and --test-share"
+            )
+        return FRESH, 0.0
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
+    return split, settings.test_share
 
 
 def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:

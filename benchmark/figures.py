@@ -4,7 +4,6 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -12,9 +11,9 @@ from adjustText import adjust_text
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
+from benchmark.figure_file import save
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.tables import REFERENCE, degenerate
-from molecules.cache import atomic_write
 
 #: Colour-blind safe, one colour a family of quantizers; a family not named here takes the next free one.
 _FAMILIES = ("float32", "uniform", "ternary", "sign")
@@ -186,24 +185,11 @@ def privacy_by_quantizer(table: pd.DataFrame, title: str) -> Figure:
 
 def write_figures(table: pd.DataFrame, metric_label: str, title: str, folder: Path) -> list[Path]:
     """Write both figures as PNG and SVG below ``folder``; return the paths."""
-    paths = []
-    style = {
-        **sns.axes_style("ticks"),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "molmis",  # element names in the SVG do not change from run to run
+    drawn = {
+        "privacy_performance": lambda: privacy_performance(table, metric_label, title),
+        "privacy_by_quantizer": lambda: privacy_by_quantizer(table, title),
     }
-    with mpl.rc_context(style):
-        drawn = {
-            "privacy_performance": privacy_performance(table, metric_label, title),
-            "privacy_by_quantizer": privacy_by_quantizer(table, title),
-        }
-        for name, figure in drawn.items():
-            for suffix in ("png", "svg"):
-                path = folder / f"{name}.{suffix}"
-                with atomic_write(path) as temporary:
-                    metadata = {"Date": None} if suffix == "svg" else {}
-                    figure.savefig(temporary, format=suffix, dpi=160, metadata=metadata)
-                paths.append(path)
-    return paths
+    paths = {name: [folder / f"{name}.{suffix}" for suffix in ("png", "svg")] for name in drawn}
+    for name, draw in drawn.items():
+        save(draw, paths[name])
+    return [path for written in paths.values() for path in written]

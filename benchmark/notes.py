@@ -34,7 +34,8 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         _indicator(runs),
         "gap: mean loss of non-members less that of members, of the published head; smaller = more private.",
         "Brackets: 95 % intervals over runs (other halves of the pool, other initial weights), not over "
-        "other test molecules." + _roughness(runs),
+        "other test records." + _roughness(runs),
+        *_fresh(runs),
         *_scored(runs),
         *_not_told_apart(table),
         _agreement(runs),
@@ -65,6 +66,14 @@ def _roughness(runs: CellRuns) -> str:
     if runs.aggregate is Aggregate.TRIMMED and runs.runs * TRIM < 1:
         said += f" The trimmed mean of {runs.runs} runs leaves none out; it takes 10 or more."
     return said
+
+
+def _fresh(runs: CellRuns) -> list[str]:
+    """Say so where r is measured on records drawn afresh."""
+    fresh = runs.facts.get("fresh")
+    if not isinstance(fresh, int):
+        return []
+    return [f"Synthetic records: r is measured on {fresh:,} fresh ones, gap and attacks on the pool."]
 
 
 def _listed(names: list[str]) -> str:

@@ -6,6 +6,7 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from benchmark.privacy.attacks import ATTACKS
 from models.encoders.base import Encoder
@@ -32,9 +33,9 @@ class Protocol:
     runs : int
         Heads trained, each on its own random half of the pool.
     split : str
-        How the performance test set is held apart.
+        How the performance test set is held apart; ``fresh`` where its records are drawn afresh.
     test_share : float
-        Share of the records in it.
+        Share of the records in it; 0 where they are drawn afresh.
     seed : int
         Of the split, the halves, the initial weights, the batches and the bootstrap.
     head : HeadConfig
@@ -75,7 +76,7 @@ class Cell:
     protocol: Protocol
     device: str = "cpu"
 
-    @property
+    @cached_property
     def bank_key(self) -> str:
         """Hash of everything the trained runs depend on, except how many they are."""
         p = self.protocol
@@ -87,7 +88,16 @@ class Cell:
             self.encoder.recipe(),
             environment(self.device),
             {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": asdict(p.head)},
+            *self._vectors(),
         )
+
+    def _vectors(self) -> tuple[bytes, ...]:
+        """Return the records that are vectors, and the fresh ones beside them; nothing of molecules."""
+        vectors = self.records.vectors
+        if vectors is None:
+            return ()
+        drawn = [part for held in (vectors.fresh, vectors.test) for part in (held.inputs, held.labels)]
+        return tuple(part.tobytes() for part in (vectors.inputs, *drawn))
 
     def quantizer_key(self, name: str) -> str:
         """Hash of the evaluation of one quantizer."""

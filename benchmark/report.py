@@ -17,6 +17,7 @@ from benchmark.privacy.indicator_name import Indicator
 from benchmark.results import CellResult
 from benchmark.tables import table_of
 from molecules.cache import atomic_write
+from tasks.task import FRESH
 
 MISSING = "–"
 
@@ -185,9 +186,10 @@ class Report:
     def title(self) -> str:
         """Return one line that says what was measured."""
         facts = self.runs.facts
+        split = "drawn afresh" if facts["split"] == FRESH else f"{facts['split']} split"
         return (
             f"{facts['task']} · {facts['encoder']} · {facts['runs']} runs on random halves of "
-            f"{facts['pool']:,} records · {facts['test']:,} test records ({facts['split']} split) · "
+            f"{facts['pool']:,} records · {facts['test']:,} test records ({split}) · "
             f"seed {facts['seed']}"
         )
 

@@ -65,6 +65,8 @@ EPILOG = """
 
   python -m benchmark.run --task pains --quantizers all
 
+  python -m benchmark.run --task gaussian-modes:modes=8,noise=0.2 --preset quick
+
 A stopped run goes on where it was when the same command is given again.
 """
 
@@ -88,10 +90,18 @@ def run(
     task: Annotated[
         str,
         typer.Option(
-            help="A task by name (--list tasks), or the path of your own CSV or TSV file.", show_default=True
+            help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), or the "
+            "path of your own CSV or TSV file.",
+            show_default=True,
         ),
     ] = DEFAULT_TASK,
-    encoder: Annotated[str, typer.Option(help="Frozen encoder of the molecules (--list encoders).")] = "gin",
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Frozen encoder of the molecules (--list encoders). "
+            "[dim]\\[default: gin; none for tasks of vectors][/dim]"
+        ),
+    ] = None,
     quantizers: Annotated[
         list[str] | None,
         typer.Option(

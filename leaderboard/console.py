@@ -1,10 +1,12 @@
 """The ``molmis`` command: every entry point of the project as a subcommand.
 
-``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``.
+``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``,
+``molmis reproduce`` is ``python -m benchmark.reproduce``.
 """
 
 import typer
 
+from benchmark.reproduce import app as reproductions
 from benchmark.run import EPILOG, run, run_app
 from leaderboard.export import export
 
@@ -18,6 +20,7 @@ app = typer.Typer(
 )
 app.command("run", epilog=EPILOG.replace("python -m benchmark.run", "molmis run"))(run)
 app.command("export")(export)
+app.add_typer(reproductions, name="reproduce")
 
 
 def main() -> None:

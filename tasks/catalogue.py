@@ -4,6 +4,7 @@ Importing this module loads neither RDKit nor DeepChem nor torch: source modules
 import what they need when a task is loaded.
 """
 
+from molecules.errors import MolmisError
 from molecules.registry import Registry
 from tasks.records import Records, load_records
 from tasks.task import Task
@@ -20,11 +21,20 @@ def add_task(task: Task) -> Task:
 
 
 def get_task(name: str) -> Task:
-    """Return the task called ``name``.
+    """Return the task called ``name``, or ``name:parameter=value,...`` where a task has parameters.
 
     Raises
     ------
     UnknownNameError
-        If there is none; the message lists the nearest names.
+        If there is none, or no such parameter; the message lists the nearest names.
+    MolmisError
+        If the task has no parameters, or a value is not allowed.
     """
-    return TASKS[name]
+    base, colon, parameters = name.partition(":")
+    if not colon:
+        return TASKS[name]
+    specify = TASKS[base].specify
+    if specify is None:
+        having = ", ".join(known for known, task in TASKS.items() if task.specify is not None)
+        raise MolmisError(f"task {base} takes no parameters (given: {name!r}); those that do: {having}")
+    return specify(parameters)

@@ -11,7 +11,7 @@ from molecules.cache import atomic_write, cache_dir, content_key, file_sha256
 from molecules.cleaning_report import RULES_VERSION, CleaningReport
 from molecules.enough import check_enough
 from molecules.errors import DataError
-from tasks.task import DataOptions, Kind, Task
+from tasks.task import DataOptions, Kind, RawRecords, Task, Vectors
 
 #: Raised when the layout of the cached file changes.
 FORMAT_VERSION = 1
@@ -30,7 +30,7 @@ class Records:
     targets : tuple of str
         Names of the label columns.
     smiles : list of str
-        Canonical isomeric SMILES, all different.
+        Canonical isomeric SMILES, all different; none for vectors.
     labels : ndarray of float32, shape (records, targets)
         NaN where a label is missing.
     report : CleaningReport
@@ -39,6 +39,8 @@ class Records:
         Where the rows were read from.
     sha256 : str
         Hash of the file(s) they were read from.
+    vectors : Vectors or None
+        In the place of SMILES, where the records are vectors.
     """
 
     task: str
@@ -49,9 +51,17 @@ class Records:
     report: CleaningReport
     origin: str
     sha256: str
+    vectors: Vectors | None = None
 
     def __len__(self) -> int:
-        return len(self.smiles)
+        return len(self.labels)
+
+    def summary(self) -> str:
+        """Return what became of the rows of the source, or what was drawn, for people."""
+        if self.vectors is None:
+            return self.report.summary()
+        fresh, test = len(self.vectors.fresh.labels), len(self.vectors.test.labels)
+        return f"{len(self):,} records drawn; {fresh:,} fresh ones for r, {test:,} for performance"
 
 
 def load_records(task: Task, options: DataOptions) -> Records:
@@ -91,9 +101,11 @@ def load_records(task: Task, options: DataOptions) -> Records:
 
 
 def _clean(task: Task, options: DataOptions) -> Records:
+    raw = task.load(task, options)
+    if raw.vectors is not None:
+        return _drawn(task, raw)
     from molecules.clean import clean  # RDKit: not needed where records are cached
 
-    raw = task.load(task, options)
     cleaned = clean(
         raw.smiles, raw.labels, raw.kind is Kind.CLASSIFICATION, options.progress, targets=raw.targets
     )
@@ -106,6 +118,22 @@ def _clean(task: Task, options: DataOptions) -> Records:
         report=cleaned.report,
         origin=raw.origin,
         sha256=raw.sha256,
+    )
+
+
+def _drawn(task: Task, raw: RawRecords) -> Records:
+    """Return records that are vectors: what was drawn on purpose has nothing to be cleaned of."""
+    count = len(raw.labels)
+    return Records(
+        task=task.name,
+        kind=raw.kind,
+        targets=raw.targets,
+        smiles=[],
+        labels=raw.labels.astype(np.float32),
+        report=CleaningReport(rows=count, kept=count),
+        origin=raw.origin,
+        sha256=raw.sha256,
+        vectors=raw.vectors,
     )
 
 

@@ -23,6 +23,52 @@ class Kind(StrEnum):
     REGRESSION = "regression"  # each label a real number or missing
 
 
+class Inputs(StrEnum):
+    """What the records of a task are, and what an encoder takes."""
+
+    MOLECULES = "molecules"
+    VECTORS = "vectors"
+
+
+#: The split of a task whose test records are drawn afresh: its pool is all of its records.
+FRESH = "fresh"
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Records that are vectors.
+
+    Attributes
+    ----------
+    inputs : ndarray of float32, shape (records, d)
+        What a head is given.
+    labels : ndarray of float32, shape (records, targets)
+        NaN where a label is missing.
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """What a task of vectors has in the place of molecules.
+
+    Attributes
+    ----------
+    inputs : ndarray of float32, shape (records, d)
+        Of the records that labels are given for; all of them are the pool.
+    fresh : Drawn
+        Further records of the same distribution, m of them: the held-out records of r, for every run.
+    test : Drawn
+        Further ones, that performance is measured on.
+    """
+
+    inputs: NDArray[np.float32]
+    fresh: Drawn
+    test: Drawn
+
+
 @dataclass(frozen=True)
 class RawRecords:
     """Records as a source gives them, before any cleaning.
@@ -30,7 +76,7 @@ class RawRecords:
     Attributes
     ----------
     smiles : list of str
-        One entry a row, as written in the source; may be empty or unparseable.
+        One entry a row, as written in the source; may be empty or unparseable. No entries for vectors.
     labels : ndarray of float64, shape (rows, targets)
         NaN where a label is missing.
     targets : tuple of str
@@ -41,6 +87,8 @@ class RawRecords:
         Where the rows were read from: a path, for messages and for the result's provenance.
     sha256 : str
         Hash of the file(s) they were read from.
+    vectors : Vectors or None
+        In the place of SMILES, where the records are vectors; there is no cleaning then.
     """
 
     smiles: list[str]
@@ -49,6 +97,7 @@ class RawRecords:
     kind: Kind
     origin: str
     sha256: str
+    vectors: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +143,7 @@ class Task:
     load : callable
         ``load(task, options) -> RawRecords``.
     split : str
-        Name of the recommended split of the test set (``molecules.splits``).
+        Name of the recommended split of the test set (``molecules.splits``), or ``FRESH``.
     metric : str
         Name of the main metric (``benchmark.metrics``).
     version : int
@@ -104,6 +153,13 @@ class Task:
     files : callable or None
         ``files(task, options) -> paths``: the raw files, found and checked, without reading records. Where
         given, clean records are kept in the cache under the content of these files.
+    inputs : Inputs
+        Whether the records are molecules or vectors.
+    hidden : tuple of int or None
+        Widths of the hidden layers of every head, where the task decides them.
+    specify : callable or None
+        ``specify(text) -> Task``: the task with the parameters ``parameter=value,...`` of its name, where it
+        has parameters.
     """
 
     name: str
@@ -118,6 +174,9 @@ class Task:
     version: int = 1
     known_defects: str = ""
     files: Callable[["Task", DataOptions], tuple[Path, ...]] | None = field(default=None, compare=False)
+    inputs: Inputs = Inputs.MOLECULES
+    hidden: tuple[int, ...] | None = None
+    specify: Callable[[str], "Task"] | None = field(default=None, compare=False)
 
     @property
     def slug(self) -> str:

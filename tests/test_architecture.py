@@ -53,7 +53,15 @@ def test_public_names_have_docstrings_and_files_stay_small(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["benchmark.run", "leaderboard.console", "leaderboard.export", "leaderboard", "tasks.catalogue"]
+    "module",
+    [
+        "benchmark.run",
+        "benchmark.reproduce",
+        "leaderboard.console",
+        "leaderboard.export",
+        "leaderboard",
+        "tasks.catalogue",
+    ],
 )
 def test_starting_up_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*sorted(m for m in sys.modules if '.' not in m))"

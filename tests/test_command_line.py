@@ -168,6 +168,17 @@ def test_own_file(tmp_path):
     assert set(table["task"]) == {"file:assay"}
 
 
+def test_a_synthetic_task_needs_no_encoder(tmp_path):
+    task = ["--task", "gaussian-modes-regression:m=1000,spread=0.3,d=8"]
+    done = run(tmp_path, *task, "--runs", 4, "--results", tmp_path / "results", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("quantizer")
+    assert tuple(table.index) == PAPER
+    assert (table["resolution"] == 1 / 2000).all()
+    assert table.loc["float32", "r2"] > 0.2
+    assert "drawn afresh" in done.out
+
+
 def after_first_bank_block(cache: Path) -> bool:
     return any(cache.glob("bank/*/*.safetensors"))
 
@@ -258,6 +269,9 @@ def told(done: Done) -> str:
     [
         (["--task", "tox12"], ["tox12", "tox21"]),
         (["--encoder", "gim"], ["gim", "gin"]),
+        (["--task", "gaussian-modes:mods=3"], ["mods", "modes", "spread"]),
+        (["--task", "gaussian-modes:n=7"], ["n='7'", "100 to 100,000"]),
+        (["--task", "gaussian-modes", "--encoder", "gin"], ["gin", "vectors", "--encoder none"]),
         (["--quantizers", "sgn"], ["sgn", "sign"]),
         (["--quantizers", "ternary:sparsity=2"], ["sparsity", "[0, 1)"]),
         (["--quantizers", "uniform:bit=3"], ["bit", "bits"]),

@@ -7,6 +7,7 @@ is cached.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,22 @@ from torch import from_numpy
 
 from models.tensor_file import read_tensors, save_tensors
 from molecules.cache import cache_dir, content_key, environment
+from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from molecules.registry import Registry
+from tasks.task import Inputs, Task
 
 
 class Encoder(ABC):
     """A frozen encoder of molecules.
 
     Subclasses are registered with ``@ENCODERS.register(name)`` and can be made without arguments.
+    ``inputs`` is what they take: molecules, unless they say otherwise.
     """
 
     name: str
     description: str
+    inputs: ClassVar[Inputs] = Inputs.MOLECULES
 
     @abstractmethod
     def recipe(self) -> dict[str, object]:
@@ -47,6 +52,29 @@ class Encoder(ABC):
 
 #: Encoders by name: classes that can be made without arguments.
 ENCODERS: Registry[type[Encoder]] = Registry("encoder", "models.encoders")
+
+#: What encodes the records of a task where nobody says.
+DEFAULT_ENCODERS = {Inputs.MOLECULES: "gin", Inputs.VECTORS: "none"}
+
+
+def encoder_for(task: Task, name: str | None = None) -> type[Encoder]:
+    """Return the encoder of a name, or the usual one for what the records of a task are.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    MolmisError
+        If it does not take what the records are.
+    """
+    found = ENCODERS[name or DEFAULT_ENCODERS[task.inputs]]
+    if found.inputs is not task.inputs:
+        fitting = [known for known, encoder in ENCODERS.items() if encoder.inputs is task.inputs]
+        raise MolmisError(
+            f"--encoder {name} takes {found.inputs}, and the records of {task.name} are {task.inputs}; "
+            f"give --encoder {' or '.join(fitting)}, or leave it out"
+        )
+    return found
 
 
 def embed(

@@ -5,7 +5,7 @@ import pytest
 
 from molecules.errors import UnknownNameError
 from tasks.catalogue import TASKS, add_task, get_task
-from tasks.task import Kind
+from tasks.task import FRESH, Inputs, Kind
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -18,8 +18,8 @@ def test_every_task_states_its_facts(name):
     assert task.description.endswith(".")
     assert task.source
     assert task.licence
-    assert task.split in {"random", "scaffold"}
-    assert task.files is not None
+    assert task.split in {"random", "scaffold"} if task.inputs is Inputs.MOLECULES else task.split == FRESH
+    assert (task.files is not None) == (task.inputs is Inputs.MOLECULES)  # what is drawn has no files
 
 
 def test_the_tasks_are_there():
