@@ -31,6 +31,8 @@ class CellData:
         Records held apart for performance; never used as non-members.
     members : ndarray of bool, shape (runs, N)
         Which half of the pool each run is trained on.
+    smiles : tuple of str
+        Of the N records of the pool.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class CellData:
     test: Tensor
     test_labels: Tensor
     members: NDArray[np.bool_]
+    smiles: tuple[str, ...] = ()
 
 
 def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
@@ -60,7 +63,15 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     embeddings = torch.from_numpy(embedded).to(cell.device)
     labels = torch.from_numpy(records.labels).to(cell.device)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
-    return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
+    return CellData(
+        records.kind,
+        embeddings[pool],
+        labels[pool],
+        embeddings[test],
+        labels[test],
+        members,
+        tuple(records.smiles[place] for place in pool),
+    )
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

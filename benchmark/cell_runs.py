@@ -46,8 +46,8 @@ class CellRuns:
         Kind of the task, and its main metric.
     floor : float
         Resolution of r.
-    attacks : DataFrame or None
-        Figures of the attacks, where they were tried.
+    attacks, records, joint_release : DataFrame or None
+        What attacks found, where they were tried; see :class:`benchmark.results.CellResult`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class CellRuns:
 
     def __init__(self, result: CellResult, aggregate: Aggregate = Aggregate.MEAN) -> None:
         self._rows, self.facts, self.aggregate = result.rows, result.facts, aggregate
-        self.attacks = result.attacks
+        self.attacks, self.records, self.joint_release = result.attacks, result.records, result.joint_release
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())

@@ -6,8 +6,10 @@ from benchmark.attack_table import order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
 from benchmark.exchangeability import confounded
+from benchmark.joint_report import joint_text
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.ranking import TRIM
+from benchmark.record_report import record_text, shown_quantizers
 
 #: Below so many runs an interval from resampling them is rough.
 FEW_RUNS = 16
@@ -40,6 +42,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         *_not_told_apart(table),
         _agreement(runs),
         *_attacks(runs, table),
+        *_further(runs, table, max_drop),
         *(f"Flag {row['quantizer']}: {row['flags']}." for _, row in table.iterrows() if row["flags"]),
         _recommendation(runs, table.set_index("quantizer"), max_drop, metric),
     ]
@@ -105,6 +108,13 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     if len(chance):
         said.append(f"No attack tells members of these from chance (Holm, 5 %): {', '.join(chance)}.")
     return said + _exchangeable(runs)
+
+
+def _further(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:
+    """Say which records attacks tell, and what several published versions add."""
+    if runs.attacks is None:
+        return []
+    return [*record_text(runs, shown_quantizers(runs, table, max_drop)), *joint_text(runs)]
 
 
 def _exchangeable(runs: CellRuns) -> list[str]:

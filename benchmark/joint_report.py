@@ -1,0 +1,68 @@
+"""Several published versions of one model: ``joint_release.csv``, and what they add to float32 alone."""
+
+import pandas as pd
+
+from benchmark.attack_report import attack_figures
+from benchmark.attack_table import Tried
+from benchmark.cell_runs import REFERENCE, CellRuns
+from benchmark.privacy.ranking import percentile_interval
+
+#: Name of the release of all versions, of the attack on one version, and of the one that is told in words.
+ALL, ALONE, JOINT = "all", "lira", "joint"
+_KEYS = ["release", "versions", "attack"]
+
+
+def joint_frame(runs: CellRuns) -> pd.DataFrame:
+    """Return the figures of every release and attack: what ``joint_release.csv`` holds.
+
+    Parameters
+    ----------
+    runs : CellRuns
+        A measured cell.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``joint_release.csv`` in docs/columns.md; empty where none was tried.
+    """
+    if runs.joint_release is None:
+        return pd.DataFrame()
+    members = int(str(runs.facts["members"]))
+    rows = []
+    for keys, own in runs.joint_release.groupby(_KEYS, sort=False):
+        row: dict[str, object] = dict(zip(_KEYS, keys, strict=True))
+        reason = str(own["reason"].iloc[0])
+        if not reason:
+            row |= attack_figures(Tried.of(own), members) | _added(runs, own)
+        rows.append(row | {"reason": reason})
+    frame = pd.DataFrame(rows)
+    return frame[[name for name in frame.columns if name != "reason"] + ["reason"]]
+
+
+def _added(runs: CellRuns, own: pd.DataFrame) -> dict[str, object]:
+    """Return how much more AUC a release has than float32 alone, paired by runs."""
+    if runs.joint_release is None:
+        return {}
+    alone = runs.joint_release[(runs.joint_release["attack"] == ALONE) & (runs.joint_release["reason"] == "")]
+    if not len(alone):
+        return {}
+    more = Tried.of(own).auc.of_runs - Tried.of(alone).auc.of_runs
+    low, high = percentile_interval(more[runs.drawn].mean(1))
+    return {"auc_added": more.mean(), "auc_added_low": float(low), "auc_added_high": float(high)}
+
+
+def joint_text(runs: CellRuns) -> list[str]:
+    """Say how much all versions together add to float32 alone."""
+    frame = joint_frame(runs)
+    if not len(frame) or "auc" not in frame:
+        return []
+    rows = frame[frame["reason"] == ""].set_index(["release", "attack"])
+    if (ALL, JOINT) not in rows.index:
+        return []
+    whole, alone = rows.loc[(ALL, JOINT)], rows.loc[(REFERENCE, ALONE)]
+    return [
+        f"Joint release: all {whole['versions']} versions of one model published together have a LiRA AUC of "
+        f"{whole['auc']:.3f} (joint Gaussian; sum of log-likelihood ratios {rows.loc[(ALL, 'sum'), 'auc']:.3f}), "
+        f"{whole['auc_added']:+.3f} [{whole['auc_added_low']:+.3f}, {whole['auc_added_high']:+.3f}] against "
+        f"float32 alone, {alone['auc']:.3f}."
+    ]

@@ -1,0 +1,171 @@
+"""Which molecules leak most: ``records.csv``, pictures of the most exposed, and a sentence about them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.cell_runs import REFERENCE, CellRuns
+from benchmark.choice import recommend
+from benchmark.privacy.exposure import FEWEST_RUNS, benjamini_hochberg
+from molecules.cache import atomic_write
+from tasks.task import Kind
+
+#: Molecules in a picture.
+SHOWN = 10
+#: Labels named under a molecule.
+_NAMED = 3
+#: Columns that stand before the labels, and after them.
+_HEAD = ("quantizer", "smiles", "exposure", "exposure_low", "exposure_high", "rank", "scaffold")
+_TAIL = ("member_runs", "p_value", "exposed", "score_difference")
+
+
+def record_frame(runs: CellRuns) -> pd.DataFrame:
+    """Return every record of the pool under every quantizer: what ``records.csv`` holds.
+
+    Parameters
+    ----------
+    runs : CellRuns
+        A measured cell.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``records.csv`` in docs/columns.md; no rows where runs were too few.
+    """
+    targets = _targets(runs)
+    columns = [*_HEAD, *(f"label_{name}" for name in targets), *_TAIL]
+    if not _told(runs):
+        return pd.DataFrame(columns=columns)
+    from molecules.scaffolds import scaffolds  # RDKit: a table is read without it
+
+    smiles = list(dict.fromkeys(runs.records["smiles"])) if runs.records is not None else []
+    known = dict(zip(smiles, scaffolds(smiles), strict=True))
+    frames = [ranked(runs, name) for name in runs.names]
+    frame = pd.concat([part for part in frames if len(part)], ignore_index=True)
+    frame["scaffold"] = frame["smiles"].map(known)
+    names = {f"label_{place}": f"label_{name}" for place, name in enumerate(targets)}
+    return frame.rename(columns=names)[columns]
+
+
+def _targets(runs: CellRuns) -> list[str]:
+    targets = runs.facts.get("targets")
+    return [str(name) for name in targets] if isinstance(targets, list) else []
+
+
+def _told(runs: CellRuns) -> bool:
+    return runs.records is not None and len(runs.records) > 0
+
+
+def ranked(runs: CellRuns, quantizer: str) -> pd.DataFrame:
+    """Return the records of one quantizer, the most exposed first, with ``rank`` and ``exposed``.
+
+    ``rank`` goes by the exposure and, where that is the same, by the mean difference of scores. ``exposed``:
+    beyond chance, at a false discovery rate of 5 % (Benjamini & Hochberg) over the records of the quantizer.
+    """
+    if runs.records is None:
+        return pd.DataFrame()
+    own = runs.records[runs.records["quantizer"] == quantizer]
+    own = own.sort_values(
+        ["exposure", "score_difference"], ascending=False, kind="stable", na_position="last"
+    )
+    known = own["exposure"].notna().to_numpy()
+    places = [place if told else None for place, told in enumerate(known, start=1)]
+    exposed = benjamini_hochberg(own["p_value"].to_numpy(dtype=float))
+    return own.assign(rank=pd.array(places, dtype="Int64"), exposed=exposed).reset_index(drop=True)
+
+
+def shown_quantizers(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:
+    """Return whose records are shown: float32, and the quantizer recommended, or else the most private one."""
+    chosen = recommend(runs, max_drop).quantizer
+    if chosen is None:
+        first = table.loc[table["privacy_rank"] == 1, "quantizer"]
+        chosen = str(first.iloc[0]) if len(first) else REFERENCE
+    return list(dict.fromkeys([REFERENCE, chosen]))
+
+
+def record_text(runs: CellRuns, shown: list[str]) -> list[str]:
+    """Say how many molecules are exposed beyond chance, and how far; or why it is not known."""
+    if runs.runs < FEWEST_RUNS:
+        return [f"Records: {runs.runs} runs are too few to tell single molecules; it takes {FEWEST_RUNS}."]
+    if not _told(runs):
+        return []
+    said = [_counted(name, own) for name in shown if len(own := ranked(runs, name))]
+    if not said:
+        return []
+    return [
+        "Exposure of single molecules (AUC of LiRA over runs; permutation test, Benjamini-Hochberg 5 %): "
+        f"{'; '.join(said)}."
+    ]
+
+
+def _counted(name: str, own: pd.DataFrame) -> str:
+    exposed = int(own["exposed"].sum())
+    first = own.iloc[0]
+    said = f"under {name} {exposed:,} of {len(own):,} are exposed beyond chance"
+    if exposed:
+        area, low, high = (first[f"exposure{end}"] for end in ("", "_low", "_high"))
+        said += f" (the most exposed: {area:.2f} [{low:.2f}, {high:.2f}])"
+    return f"{said}, mean {own['exposure'].mean():.3f}"
+
+
+def write_records(runs: CellRuns, path: Path, shown: Mapping[str, Path]) -> list[Path]:
+    """Write ``records.csv`` and the pictures of the most exposed molecules; return the paths.
+
+    Parameters
+    ----------
+    runs : CellRuns
+        A measured cell.
+    path : Path
+        Of the CSV.
+    shown : mapping of str to Path
+        Quantizers that are drawn, and where to.
+    """
+    if not _told(runs):
+        return []
+    with atomic_write(path) as temporary:
+        record_frame(runs).to_csv(temporary, index=False)
+    paths = [path]
+    for quantizer, place in shown.items():
+        own = ranked(runs, quantizer)
+        if own["exposure"].notna().any():
+            with atomic_write(place) as temporary:
+                temporary.write_bytes(most_exposed(runs, own))
+            paths.append(place)
+    return paths
+
+
+def picture_path(folder: Path, quantizer: str) -> Path:
+    """Return where the most exposed molecules under a quantizer are drawn: plain for float32."""
+    end = "" if quantizer == REFERENCE else "_" + re.sub(r"[^\w.-]", "-", quantizer)
+    return folder / f"most_exposed{end}.png"
+
+
+def most_exposed(runs: CellRuns, own: pd.DataFrame) -> bytes:
+    """Return a picture (PNG) of the first of some ranked records, each with rank, exposure and labels."""
+    from molecules.pictures import molecule_grid
+
+    first = own[own["exposure"].notna()].head(SHOWN)
+    legends = [
+        f"{row['rank']}: {row['exposure']:.2f} [{row['exposure_low']:.2f}, {row['exposure_high']:.2f}]\n"
+        + _labels_text(runs, row)
+        for _, row in first.iterrows()
+    ]
+    return molecule_grid(first["smiles"].tolist(), legends)
+
+
+def _labels_text(runs: CellRuns, row: pd.Series) -> str:
+    """Return the labels of a record in one short line."""
+    targets = _targets(runs)
+    values = {name: float(row[f"label_{place}"]) for place, name in enumerate(targets)}
+    known = {name: value for name, value in values.items() if not np.isnan(value)}
+    if len(targets) == 1 or runs.kind is Kind.REGRESSION:
+        said = [f"{name} {value:.4g}" for name, value in known.items()]
+    else:
+        said = [name for name, value in known.items() if value == 1]
+        if not said:
+            return f"0 in all {len(known)} labels known"
+    more = f" +{len(said) - _NAMED}" if len(said) > _NAMED else ""
+    return ", ".join(said[:_NAMED]) + more
