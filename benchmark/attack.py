@@ -1,4 +1,4 @@
-"""The attacks of a cell: signals of every quantizer over all runs, the panel of attacks, the records it tells."""
+"""The attacks of a cell: signals of every quantizer over all runs, the attacks, and who is exposed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

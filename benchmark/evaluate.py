@@ -103,8 +103,9 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
     store = BlockStore(cell, progress)
     contents = [store.trained_content(runs) for runs in store.blocks]
     kinds = ("attacks", "records")
-    found = {name: [store.derived(kind, name, contents) for kind in kinds] for name in cell.quantizers}
-    missing = {n: cell.quantizers[n] for n, frames in found.items() if any(f is None for f in frames)}
+    kept = {name: [store.derived(kind, name, contents) for kind in kinds] for name in cell.quantizers}
+    found = {name: [frame for frame in frames if frame is not None] for name, frames in kept.items()}
+    missing = {name: cell.quantizers[name] for name, frames in found.items() if len(frames) < len(kinds)}
     joint = store.derived("joint_release", "", contents)
     if len(missing) < len(found):
         progress.note(f"attacks: reused those on {len(found) - len(missing)} of {len(found)} quantizers")

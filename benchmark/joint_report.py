@@ -59,10 +59,11 @@ def joint_text(runs: CellRuns) -> list[str]:
     rows = frame[frame["reason"] == ""].set_index(["release", "attack"])
     if (ALL, JOINT) not in rows.index:
         return []
-    whole, alone = rows.loc[(ALL, JOINT)], rows.loc[(REFERENCE, ALONE)]
+    whole, summed, alone = rows.loc[(ALL, JOINT)], rows.loc[(ALL, "sum")], rows.loc[(REFERENCE, ALONE)]
+    added, low, high = (whole[f"auc_added{end}"] for end in ("", "_low", "_high"))
+    found = "no more is found than" if low <= 0 else "more is found than"
     return [
-        f"Joint release: all {whole['versions']} versions of one model published together have a LiRA AUC of "
-        f"{whole['auc']:.3f} (joint Gaussian; sum of log-likelihood ratios {rows.loc[(ALL, 'sum'), 'auc']:.3f}), "
-        f"{whole['auc_added']:+.3f} [{whole['auc_added_low']:+.3f}, {whole['auc_added_high']:+.3f}] against "
-        f"float32 alone, {alone['auc']:.3f}."
+        f"Joint release of all {whole['versions']} versions of one model: {found} in float32 alone "
+        f"(LiRA AUC {alone['auc']:.3f}): joint Gaussian {whole['auc']:.3f}, difference {added:+.3f} "
+        f"[{low:+.3f}, {high:+.3f}]; sum of log-likelihood ratios {summed['auc']:.3f}."
     ]

@@ -62,14 +62,15 @@ def _told(runs: CellRuns) -> bool:
 def ranked(runs: CellRuns, quantizer: str) -> pd.DataFrame:
     """Return the records of one quantizer, the most exposed first, with ``rank`` and ``exposed``.
 
-    ``rank`` goes by the exposure and, where that is the same, by the mean difference of scores. ``exposed``:
-    beyond chance, at a false discovery rate of 5 % (Benjamini & Hochberg) over the records of the quantizer.
+    ``rank`` goes by the exposure; where that is the same, by the p-value, then by the mean difference of
+    scores. ``exposed``: beyond chance, at a false discovery rate of 5 % (Benjamini & Hochberg) over the
+    records of the quantizer.
     """
     if runs.records is None:
         return pd.DataFrame()
     own = runs.records[runs.records["quantizer"] == quantizer]
     own = own.sort_values(
-        ["exposure", "score_difference"], ascending=False, kind="stable", na_position="last"
+        ["exposure", "p_value", "score_difference"], ascending=[False, True, False], na_position="last"
     )
     known = own["exposure"].notna().to_numpy()
     places = [place if told else None for place, told in enumerate(known, start=1)]
@@ -78,7 +79,7 @@ def ranked(runs: CellRuns, quantizer: str) -> pd.DataFrame:
 
 
 def shown_quantizers(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:
-    """Return whose records are shown: float32, and the quantizer recommended, or else the most private one."""
+    """Return whose records are shown: float32, and the recommended or else the most private quantizer."""
     chosen = recommend(runs, max_drop).quantizer
     if chosen is None:
         first = table.loc[table["privacy_rank"] == 1, "quantizer"]
@@ -148,11 +149,11 @@ def most_exposed(runs: CellRuns, own: pd.DataFrame) -> bytes:
     from molecules.pictures import molecule_grid
 
     first = own[own["exposure"].notna()].head(SHOWN)
-    legends = [
-        f"{row['rank']}: {row['exposure']:.2f} [{row['exposure_low']:.2f}, {row['exposure_high']:.2f}]\n"
-        + _labels_text(runs, row)
-        for _, row in first.iterrows()
-    ]
+    legends = []
+    for _, row in first.iterrows():
+        area, low, high = (row[f"exposure{end}"] for end in ("", "_low", "_high"))
+        said = f"rank {row['rank']}: exposure {area:.2f} [{low:.2f}, {high:.2f}]"
+        legends.append(f"{said}\n{_labels_text(runs, row)}")
     return molecule_grid(first["smiles"].tolist(), legends)
 
 

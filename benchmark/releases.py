@@ -1,4 +1,4 @@
-"""What leaks if float32 and quantized versions of one model are all published: the joint releases of a cell."""
+"""The joint releases of a cell: what leaks if float32 and quantized versions of one model are published."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -70,7 +70,8 @@ def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
     DataFrame
         One row per release, attack and run: ``release`` ("float32", "float32 + NAME" or "all"), ``versions``
         (how many), ``attack`` ("lira", "sum" or "joint"), ``run`` and the figures of
-        :func:`benchmark.privacy.panel.attack_all`; and ``reason`` (why there are none; then one row of run -1).
+        :func:`benchmark.privacy.panel.attack_all`; and ``reason`` (why there are none; then one row of
+        run -1).
     """
     others = [name for name in versions if name != FULL_PRECISION]
     # what cannot be attacked is no part of the whole: it would take the others with it

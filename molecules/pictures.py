@@ -1,6 +1,7 @@
 """Pictures of molecules: a grid with a legend under each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rdkit import rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
@@ -21,7 +22,7 @@ def molecule_grid(smiles: Sequence[str], legends: Sequence[str], columns: int = 
     smiles : sequence of str
         SMILES that RDKit parses; at least one.
     legends : sequence of str
-        What stands under each; ``\\n`` breaks the line.
+        What stands under each, in one or two lines.
     columns : int
         Molecules in a row.
 
@@ -39,7 +40,7 @@ def molecule_grid(smiles: Sequence[str], legends: Sequence[str], columns: int = 
     rows = -(-len(smiles) // columns)
     with rdBase.BlockLogs():
         drawing = rdMolDraw2D.MolDraw2DCairo(columns * PANEL[0], rows * PANEL[1], *PANEL)
-        options = drawing.drawOptions()
+        options: Any = drawing.drawOptions()
         options.legendFraction, options.legendFontSize = _LEGEND_SHARE, _LEGEND_SIZE
         options.padding = 0.06
         mols = [rdMolDraw2D.PrepareMolForDrawing(as_molecule(text, row)) for row, text in enumerate(smiles)]

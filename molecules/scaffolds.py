@@ -27,4 +27,4 @@ def scaffolds(smiles: Sequence[str]) -> list[str]:
     """
     with rdBase.BlockLogs():
         mols = [as_molecule(text, row) for row, text in enumerate(smiles)]
-        return [canonical(MurckoScaffold.GetScaffoldForMol(mol)) for mol in mols]
+        return [canonical(MurckoScaffold.GetScaffoldForMol(mol)) for mol in mols]  # type: ignore[no-untyped-call]

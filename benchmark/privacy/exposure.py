@@ -95,18 +95,18 @@ class _Pairs:
             return np.asarray(np.nansum(np.where(self.share > 0, self.share**2 * own, 0.0), axis=0))
 
     def by_chance(self) -> Floats:
-        """Return the standard error of an exposure of 0.5 by chance, if halves were independent, shape (N,)."""
+        """Return the standard error of a chance exposure, if halves were independent, shape (N,)."""
         with np.errstate(invalid="ignore", divide="ignore"):
             own = (self.inside + self.outside + 1) / (12 * self.inside * self.outside)
             return np.asarray(np.sqrt(np.nansum(np.where(self.share > 0, self.share**2 * own, 0.0), axis=0)))
 
 
 def _true(part: Truths) -> NDArray[np.int64]:
-    return part.sum(0)
+    return np.asarray(part.sum(0))
 
 
 def _false(part: Truths) -> NDArray[np.int64]:
-    return (~part).sum(0)
+    return np.asarray((~part).sum(0))
 
 
 def exposures(score: Scorer, members: Truths, level: float = 0.95) -> Exposures:
