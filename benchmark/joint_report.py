@@ -7,8 +7,10 @@ from benchmark.attack_table import Tried
 from benchmark.cell_runs import REFERENCE, CellRuns
 from benchmark.privacy.ranking import percentile_interval
 
-#: Name of the release of all versions, of the attack on one version, and of the one that is told in words.
-ALL, ALONE, JOINT = "all", "lira", "joint"
+#: Name of the release of all versions.
+ALL = "all"
+#: Name of the attack on one version alone: with one version both attacks on several are LiRA.
+ALONE = "lira"
 _KEYS = ["release", "versions", "attack"]
 
 
@@ -57,9 +59,9 @@ def joint_text(runs: CellRuns) -> list[str]:
     if not len(frame) or "auc" not in frame:
         return []
     rows = frame[frame["reason"] == ""].set_index(["release", "attack"])
-    if (ALL, JOINT) not in rows.index:
+    if (ALL, "joint") not in rows.index:
         return []
-    whole, summed, alone = rows.loc[(ALL, JOINT)], rows.loc[(ALL, "sum")], rows.loc[(REFERENCE, ALONE)]
+    whole, summed, alone = rows.loc[(ALL, "joint")], rows.loc[(ALL, "sum")], rows.loc[(REFERENCE, ALONE)]
     added, low, high = (whole[f"auc_added{end}"] for end in ("", "_low", "_high"))
     found = "no more is found than" if low <= 0 else "more is found than"
     return [

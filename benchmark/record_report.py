@@ -16,7 +16,7 @@ from tasks.task import Kind
 #: Molecules in a picture.
 SHOWN = 10
 #: Labels named under a molecule.
-_NAMED = 3
+_NAMED = 2
 #: Columns that stand before the labels, and after them.
 _HEAD = ("quantizer", "smiles", "exposure", "exposure_low", "exposure_high", "rank", "scaffold")
 _TAIL = ("member_runs", "p_value", "exposed", "score_difference")
@@ -167,6 +167,7 @@ def _labels_text(runs: CellRuns, row: pd.Series) -> str:
     else:
         said = [name for name, value in known.items() if value == 1]
         if not said:
-            return f"0 in all {len(known)} labels known"
+            return f"negative in all {len(known)} labels known"
+        said[0] = f"positive: {said[0]}"
     more = f" +{len(said) - _NAMED}" if len(said) > _NAMED else ""
     return ", ".join(said[:_NAMED]) + more

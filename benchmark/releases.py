@@ -10,18 +10,15 @@ import pandas as pd
 
 from benchmark.attack import FULL_PRECISION, Traced, signals_of
 from benchmark.cell_data import CellData
+from benchmark.joint_report import ALL, ALONE
 from benchmark.privacy.attacks import Signals
 from benchmark.privacy.joint_release import SINGLE, joint_scores, sum_scores
 from benchmark.privacy.panel import figures_of, why_not
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
 
-#: Name of the release of everything.
-ALL = "all"
 #: How several versions are attacked, by the name in the table.
 JOINT = {"sum": sum_scores, "joint": joint_scores}
-#: What one version alone is attacked by: both of the above are this then.
-ALONE = "lira"
 
 
 def attack_releases(
@@ -78,7 +75,7 @@ def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
     readable = [name for name in others if not why_not(SINGLE, versions[name], versions[name])]
     jobs = [(FULL_PRECISION, ALONE, [FULL_PRECISION])]
     jobs += [(f"{FULL_PRECISION} + {name}", how, [FULL_PRECISION, name]) for name in others for how in JOINT]
-    if len(readable) > 1:
+    if readable:
         jobs += [(ALL, how, [FULL_PRECISION, *readable]) for how in JOINT]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         frames = pool.map(lambda job: _tried(job[0], job[1], [versions[name] for name in job[2]]), jobs)

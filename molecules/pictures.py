@@ -43,6 +43,7 @@ def molecule_grid(smiles: Sequence[str], legends: Sequence[str], columns: int = 
         options: Any = drawing.drawOptions()
         options.legendFraction, options.legendFontSize = _LEGEND_SHARE, _LEGEND_SIZE
         options.padding = 0.06
+        options.drawMolsSameScale = False  # a small molecule beside a large one must be read too
         mols = [rdMolDraw2D.PrepareMolForDrawing(as_molecule(text, row)) for row, text in enumerate(smiles)]
         drawing.DrawMolecules(mols, legends=list(legends))
         drawing.FinishDrawing()

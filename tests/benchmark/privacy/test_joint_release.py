@@ -1,4 +1,4 @@
-"""Several published versions of one model: against LiRA, against the closed form of Gaussians, against chance."""
+"""Several published versions of one model: against LiRA, Gaussians in closed form, and chance."""
 
 from dataclasses import replace
 from statistics import NormalDist
@@ -20,7 +20,7 @@ LIRA = ATTACKS["lira-online-fixed"]
 def versions(
     leak: float, count: int = 2, runs: int = 600, records: int = 40, shared: float = 0.0
 ) -> list[Signals]:
-    """Margins of unit variance, of which ``shared`` is the same in all versions; members' are higher by leak."""
+    """Margins of unit variance, ``shared`` of it the same in all versions; members' are higher by leak."""
     rng = np.random.default_rng(3)
     members = member_halves(records, runs, 0)
     common = rng.normal(size=members.shape)
