@@ -1,16 +1,19 @@
-"""The attacks of a cell: signals of every quantizer over all runs, and the panel of attacks on them."""
+"""The attacks of a cell: signals of every quantizer over all runs, the attacks, and who is exposed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData, to_device
-from benchmark.privacy.attacks import Signals
+from benchmark.privacy.attacks import ATTACKS, Signals
 from benchmark.privacy.attacks.signals import margins, trace_epochs
-from benchmark.privacy.panel import attack_all
+from benchmark.privacy.exposure import FEWEST_RUNS, exposures
+from benchmark.privacy.panel import attack_all, cross_scored, why_not
 from models.heads import Bank, Heads, record_losses
 from models.quantized_heads import quantize_heads
 from models.quantizers import QUANTIZERS, Quantizer
@@ -48,8 +51,8 @@ def attack_quantizers(
     data: CellData,
     traced: Sequence[Traced],
     progress: Progress = SILENT,
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the name of every quantizer and the figures of all attacks on it.
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Yield the name of every quantizer, the figures of all attacks on it, and the exposure of every record.
 
     Parameters
     ----------
@@ -62,15 +65,15 @@ def attack_quantizers(
 
     Yields
     ------
-    str, DataFrame
-        See :func:`benchmark.privacy.panel.attack_all`.
+    str, DataFrame, DataFrame
+        See :func:`benchmark.privacy.panel.attack_all` and :func:`exposed_records`.
     """
     with progress.stage("attacking", len(quantizers)) as step:
         full = signals_of(traced, QUANTIZERS[FULL_PRECISION], data)
         for name, quantizer in quantizers.items():
             quantized = name != FULL_PRECISION
             target = signals_of(traced, quantizer, data) if quantized else full
-            yield name, attack_all(target, full, quantized=quantized)
+            yield name, attack_all(target, full, quantized=quantized), exposed_records(target, data)
             step(1)
 
 
@@ -90,3 +93,43 @@ def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -
         trace.append(np.stack(losses, axis=1))
     whole = np.concatenate(trace)
     return Signals(data.kind, np.concatenate(margin), whole[:, -1], whole, data.members)
+
+
+def exposed_records(target: Signals, data: CellData) -> pd.DataFrame:
+    """Return how exposed every record of the pool is to matched LiRA.
+
+    Parameters
+    ----------
+    target : Signals
+        Of one quantizer.
+    data : CellData
+        Of the cell.
+
+    Returns
+    -------
+    DataFrame
+        One row a record: ``record``, its place in the pool; ``smiles``, empty for vectors; what
+        :class:`benchmark.privacy.exposure.Exposures` holds, and its labels ``label_0, label_1, ...``. No rows
+        where the runs are too few, or their signals cannot be read.
+    """
+    attack = ATTACKS[LIRA]
+
+    def score(members: NDArray[np.bool_]) -> NDArray[np.float64]:
+        signals = replace(target, members=members)
+        return cross_scored(attack, signals, signals)
+
+    if target.runs < FEWEST_RUNS or why_not(attack, target, target):
+        return pd.DataFrame({"smiles": np.array([], dtype=object)})
+    found = exposures(score, target.members)
+    labels = data.pool_labels.cpu().numpy()
+    columns: dict[str, object] = {
+        "record": np.arange(len(labels)),
+        "smiles": list(data.smiles) or [""] * len(labels),
+        "exposure": found.exposure,
+        "exposure_low": found.low,
+        "exposure_high": found.high,
+        "p_value": found.p_value,
+        "score_difference": found.difference,
+        "member_runs": found.member_runs,
+    }
+    return pd.DataFrame(columns | {f"label_{place}": column for place, column in enumerate(labels.T)})

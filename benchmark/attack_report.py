@@ -39,7 +39,7 @@ def _of_quantizer(runs: CellRuns, attacks: pd.DataFrame, name: str) -> list[dict
     for shadows in ("matched", "mismatched"):
         for attack, found in tried(attacks, name, shadows).items():
             head = {"quantizer": name, "attack": attack, "shadows": shadows}
-            rows.append(head | _figures(found, members) | {"reason": ""})
+            rows.append(head | attack_figures(found, members) | {"reason": ""})
     untried = attacks[(attacks["quantizer"] == name) & (attacks["reason"] != "")]
     for _, row in untried.iterrows():
         rows.append({"quantizer": name, **{key: row[key] for key in ("attack", "shadows", "reason")}})
@@ -47,7 +47,16 @@ def _of_quantizer(runs: CellRuns, attacks: pd.DataFrame, name: str) -> list[dict
     return rows
 
 
-def _figures(found: Tried, members: int) -> dict[str, object]:
+def attack_figures(found: Tried, members: int) -> dict[str, object]:
+    """Return the figures of one attack with their intervals, by column.
+
+    Parameters
+    ----------
+    found : Tried
+        Figures of every run.
+    members : int
+        Members of one run: how many true-positive rates are rates of.
+    """
     row: dict[str, object] = {}
     for name, figure in (("auc", found.auc), ("advantage", found.advantage)):
         reach = _TWO_SIDED * figure.error

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.frame_file import read_frame, write_frame
-from benchmark.plan import Cell, attacks_key
+from benchmark.plan import Cell, derived_keys
 from models.bank_file import load_bank, save_bank
 from models.block_runs import BLOCK_RUNS
 from models.heads import Bank
@@ -106,37 +106,41 @@ class BlockStore:
             )
         return kept
 
-    def attacks(self, name: str, banks: Sequence[str]) -> pd.DataFrame | None:
-        """Return the figures of the attacks on a quantizer; None where they must be made.
+    def derived(self, kind: str, name: str, banks: Sequence[str]) -> pd.DataFrame | None:
+        """Return figures derived from all runs; None where they must be made.
 
         Parameters
         ----------
+        kind : str
+            Which; see :func:`benchmark.plan.derived_keys`.
         name : str
-            The quantizer.
+            The quantizer; empty for figures of all quantizers together.
         banks : sequence of str
-            Content of every block of trained runs: what the attacks must have been tried on.
+            Content of every block of trained runs: what the figures must have been made on.
         """
-        path = self._attacks_path(name)
+        path = self._derived_path(kind, name)
         if not path.exists():
             return None
         try:
             rows, facts = read_frame(path)
         except DataError as error:
-            self._progress.note(f"attacks: {error}; trying them again")
+            self._progress.note(f"{kind}: {error}; trying them again")
             return None
-        return rows if facts.get("key") == self._attacks_key(name) and facts["banks"] == [*banks] else None
+        ours = facts.get("key") == self._derived_key(kind, name) and facts["banks"] == [*banks]
+        return rows if ours else None
 
-    def save_attacks(self, name: str, rows: pd.DataFrame, banks: Sequence[str]) -> None:
-        """Keep the figures of the attacks on a quantizer."""
-        facts: dict[str, object] = {"key": self._attacks_key(name), "banks": [*banks]}
-        write_frame(self._attacks_path(name), rows, facts)
+    def save_derived(self, kind: str, name: str, rows: pd.DataFrame, banks: Sequence[str]) -> None:
+        """Keep figures derived from all runs."""
+        facts: dict[str, object] = {"key": self._derived_key(kind, name), "banks": [*banks]}
+        write_frame(self._derived_path(kind, name), rows, facts)
 
-    def _attacks_key(self, name: str) -> str:
+    def _derived_key(self, kind: str, name: str) -> str:
         cell = self._cell
-        return content_key(cell.bank_key, cell.protocol.runs, cell.quantizer_key(name), attacks_key())
+        quantizers = cell.quantizer_key(name) if name else [*map(cell.quantizer_key, cell.quantizers)]
+        return content_key(cell.bank_key, cell.protocol.runs, quantizers, derived_keys()[kind])
 
-    def _attacks_path(self, name: str) -> Path:
-        return self.folder / "attacks" / f"{self._attacks_key(name)}.parquet"
+    def _derived_path(self, kind: str, name: str) -> Path:
+        return self.folder / kind / f"{self._derived_key(kind, name)}.parquet"
 
     def _bank_key(self, runs: range) -> str:
         return content_key(self._cell.bank_key, [runs.start, runs.stop])

@@ -32,8 +32,10 @@ class CellData:
     members : ndarray of bool, shape (runs, N)
         Which half of the pool each run is trained on.
     fresh, fresh_labels : Tensor, shapes (m, d) and (m, T), or None
-        Records drawn afresh from the distribution of the pool, where that can be done: what r is measured on
-        then, the same for every run.
+        Records drawn afresh from the distribution of the pool, where that can be done: what the plain
+        indicator is measured on then, the same for every run.
+    smiles : tuple of str
+        Of the N records of the pool.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class CellData:
     members: NDArray[np.bool_]
     fresh: Tensor | None = None
     fresh_labels: Tensor | None = None
+    smiles: tuple[str, ...] = ()
 
     def held_out(self, run: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return what r of a run is measured on: records that the run was not trained on.
@@ -82,7 +85,15 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     embeddings = torch.from_numpy(embedded).to(cell.device)
     labels = torch.from_numpy(records.labels).to(cell.device)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
-    return CellData(records.kind, embeddings[pool], labels[pool], embeddings[test], labels[test], members)
+    return CellData(
+        records.kind,
+        embeddings[pool],
+        labels[pool],
+        embeddings[test],
+        labels[test],
+        members,
+        smiles=tuple(records.smiles[place] for place in pool),
+    )
 
 
 def _drawn_data(cell: Cell) -> CellData:
@@ -102,7 +113,9 @@ def _drawn_data(cell: Cell) -> CellData:
         torch.from_numpy(array).to(cell.device) for array in arrays
     )
     members = member_halves(len(pool), cell.protocol.runs, cell.protocol.seed)
-    return CellData(records.kind, pool, labels, test, test_labels, members, fresh, fresh_labels)
+    return CellData(
+        records.kind, pool, labels, test, test_labels, members, fresh=fresh, fresh_labels=fresh_labels
+    )
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

@@ -52,8 +52,8 @@ class CellRuns:
         Kind of the task, and its main metric.
     scale : Scale
         How the figures of the indicator become r.
-    attacks : DataFrame or None
-        Figures of the attacks, where they were tried.
+    attacks, records, joint_release : DataFrame or None
+        What attacks found, where they were tried; see :class:`benchmark.results.CellResult`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ class CellRuns:
     ) -> None:
         self._rows, self.facts = result.rows, result.facts
         self.aggregate, self.indicator = aggregate, indicator
-        self.attacks = result.attacks
+        self.attacks, self.records, self.joint_release = result.attacks, result.records, result.joint_release
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())

@@ -6,6 +6,7 @@ a stopped cell goes on where it was and ends in the same rows.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from benchmark.evaluate_block import evaluate_block
 from benchmark.exchangeability import exchangeability
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
+from benchmark.releases import attack_releases
 from models.heads import Bank, train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
@@ -69,18 +71,32 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
     return rows, sizes
 
 
-def attack_cell(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
-    """Try the attacks on every quantizer of a cell that has been evaluated.
+@dataclass(frozen=True)
+class Attacked:
+    """What attacks found on a cell.
+
+    Attributes
+    ----------
+    attacks : DataFrame
+        The rows of :func:`benchmark.privacy.panel.attack_all`, with ``quantizer``.
+    records : DataFrame
+        The rows of :func:`benchmark.attack.exposed_records`, with ``quantizer``.
+    joint_release : DataFrame
+        See :func:`benchmark.releases.attack_releases`.
+    """
+
+    attacks: pd.DataFrame
+    records: pd.DataFrame
+    joint_release: pd.DataFrame
+
+
+def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
+    """Try the attacks on every quantizer of a cell that has been evaluated, and on all of them together.
 
     Parameters
     ----------
     cell : Cell
         What was measured.
-
-    Returns
-    -------
-    DataFrame
-        The rows of :func:`benchmark.privacy.panel.attack_all`, with ``quantizer``.
 
     Raises
     ------
@@ -89,29 +105,42 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
     """
     store = BlockStore(cell, progress)
     contents = [store.trained_content(runs) for runs in store.blocks]
-    found = {name: store.attacks(name, contents) for name in cell.quantizers}
-    missing = {name: cell.quantizers[name] for name, rows in found.items() if rows is None}
+    kinds = ("attacks", "records")
+    kept = {name: [store.derived(kind, name, contents) for kind in kinds] for name in cell.quantizers}
+    found = {name: [frame for frame in frames if frame is not None] for name, frames in kept.items()}
+    missing = {name: cell.quantizers[name] for name, frames in found.items() if len(frames) < len(kinds)}
+    joint = store.derived("joint_release", "", contents)
     if len(missing) < len(found):
         progress.note(f"attacks: reused those on {len(found) - len(missing)} of {len(found)} quantizers")
-    if missing:
+    if missing or joint is None:
         data = cell_data(cell)  # what was reused has been said by the evaluation
-        traced = []
-        for runs, content in zip(store.blocks, contents, strict=True):
-            bank = store.bank(runs)
-            if bank is None:
-                bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
-                store.save_bank(bank)
-            if store.bank_content(runs) != content:
-                raise MolmisError(
-                    f"the trained runs {runs.start} to {runs.stop - 1} were lost and come out otherwise now; "
-                    f"delete {store.folder} and run the cell again"
-                )
-            traced.append(Traced.of(bank))
-        for name, rows in attack_quantizers(missing, data, traced, progress):
-            store.save_attacks(name, rows, contents)
-            found[name] = rows
-    frames = [rows.assign(quantizer=name) for name, rows in found.items() if rows is not None]
-    return pd.concat(frames, ignore_index=True)
+        traced = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
+        for name, *frames in attack_quantizers(missing, data, traced, progress) if missing else ():
+            for kind, frame in zip(kinds, frames, strict=True):
+                store.save_derived(kind, name, frame, contents)
+            found[name] = frames
+        if joint is None:
+            joint = attack_releases(cell.quantizers, data, traced, progress)
+            store.save_derived("joint_release", "", joint, contents)
+    attacks, records = (
+        pd.concat([f[k].assign(quantizer=name) for name, f in found.items()], ignore_index=True)
+        for k in range(2)
+    )
+    return Attacked(attacks, records, joint)
+
+
+def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Traced:
+    """Return what attacks look at of a block of runs, which must be the one that was evaluated."""
+    bank = store.bank(runs)
+    if bank is None:
+        bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
+        store.save_bank(bank)
+    if store.bank_content(runs) != content:
+        raise MolmisError(
+            f"the trained runs {runs.start} to {runs.stop - 1} were lost and come out otherwise now; "
+            f"delete {store.folder} and run the cell again"
+        )
+    return Traced.of(bank)
 
 
 def _train_missing(

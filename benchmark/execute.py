@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.metrics import metric_named, performance_unit
-from benchmark.plan import Cell, Protocol, attacks_key
-from benchmark.results import CellResult, cell_path, read_if_whole, write_cell
+from benchmark.plan import Cell, Protocol, derived_keys
+from benchmark.results import BESIDE, CellResult, cell_path, read_if_whole, write_cell
 from benchmark.tables import REFERENCE
 from models.encoders.base import encoder_for
 from models.heads import HeadConfig
@@ -98,8 +98,10 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
     if stored is not None and stored.facts.get("key") != cell.key:
         progress.note(f"results: {path} holds another cell; measuring this one again")
     rows, sizes = evaluate_cell(cell, progress)
-    attacks = attack_cell(cell, progress) if settings.attacks else None
-    result = CellResult(rows, _facts(cell, sizes, flags), attacks)
+    result = CellResult(rows, _facts(cell, sizes, flags))
+    if settings.attacks:
+        found = attack_cell(cell, progress)
+        result = replace(result, **{kind: getattr(found, kind) for kind in BESIDE})
     write_cell(path, result)
     progress.note(f"results: wrote {path}")
     return result
@@ -107,7 +109,10 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
 
 def _has_attacks(stored: CellResult, settings: Settings) -> bool:
     """Tell whether a stored result holds the attacks that are wanted, as they are tried now."""
-    tried = stored.attacks is not None and stored.facts.get("attacks_key") == attacks_key()
+    keys = derived_keys()
+    tried = all(
+        getattr(stored, kind) is not None and stored.facts.get(f"{kind}_key") == keys[kind] for kind in BESIDE
+    )
     return tried or not settings.attacks
 
 
@@ -179,7 +184,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Mapping[str, Sequence
         "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
-        "attacks_key": attacks_key(),
+        **{f"{kind}_key": key for kind, key in derived_keys().items()},
         "runs": protocol.runs,
         "seed": protocol.seed,
         "split": protocol.split,

@@ -6,9 +6,11 @@ from benchmark.attack_table import order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
 from benchmark.exchangeability import confounded
+from benchmark.joint_report import joint_text
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import TRIM
+from benchmark.record_report import record_text, shown_quantizers
 
 #: Below so many runs an interval from resampling them is rough.
 FEW_RUNS = 16
@@ -40,6 +42,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         *_not_told_apart(table),
         _agreement(runs),
         *_attacks(runs, table),
+        *_further(runs, table, max_drop),
         *(f"Flag {row['quantizer']}: {row['flags']}." for _, row in table.iterrows() if row["flags"]),
         _recommendation(runs, table.set_index("quantizer"), max_drop, metric),
     ]
@@ -69,11 +72,13 @@ def _roughness(runs: CellRuns) -> str:
 
 
 def _fresh(runs: CellRuns) -> list[str]:
-    """Say so where r is measured on records drawn afresh."""
+    """Say so where the plain indicator is measured on records drawn afresh."""
     fresh = runs.facts.get("fresh")
     if not isinstance(fresh, int):
         return []
-    return [f"Synthetic records: r is measured on {fresh:,} fresh ones, gap and attacks on the pool."]
+    return [
+        f"Synthetic records: the plain indicator is measured on {fresh:,} fresh ones, all else on the pool."
+    ]
 
 
 def _listed(names: list[str]) -> str:
@@ -129,6 +134,13 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     if len(chance):
         said.append(f"No attack tells members of these from chance (Holm, 5 %): {', '.join(chance)}.")
     return said + _exchangeable(runs)
+
+
+def _further(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:
+    """Say which records attacks tell, and what several published versions add."""
+    if runs.attacks is None:
+        return []
+    return [*record_text(runs, shown_quantizers(runs, table, max_drop)), *joint_text(runs)]
 
 
 def _exchangeable(runs: CellRuns) -> list[str]:

@@ -22,6 +22,10 @@ BANK_VERSION = 2
 EVALUATION_VERSION = 3
 #: Raised when a change to the attacks or their figures moves them.
 ATTACKS_VERSION = 2
+#: Raised when a change to the exposure of records moves it.
+RECORDS_VERSION = 1
+#: Raised when a change to the attacks on joint releases moves their figures.
+JOINT_RELEASE_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,15 @@ def attacks_key() -> str:
     return content_key(
         {"version": ATTACKS_VERSION, "attacks": [repr(attack) for _, attack in ATTACKS.items()]}
     )
+
+
+def derived_keys() -> dict[str, str]:
+    """Return a hash of how each kind of figures is made that is derived from the runs of a cell.
+
+    ``attacks`` and ``records`` are of one quantizer each, ``joint_release`` of all quantizers together.
+    """
+    return {
+        "attacks": attacks_key(),
+        "records": content_key({"version": RECORDS_VERSION}, attacks_key()),
+        "joint_release": content_key({"version": JOINT_RELEASE_VERSION}, attacks_key()),
+    }

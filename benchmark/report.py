@@ -11,9 +11,11 @@ from rich.table import Table
 
 from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
+from benchmark.joint_report import joint_frame
 from benchmark.notes import notes
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
+from benchmark.record_report import picture_path, shown_quantizers, write_records
 from benchmark.results import CellResult
 from benchmark.tables import table_of
 from molecules.cache import atomic_write
@@ -21,8 +23,8 @@ from tasks.task import FRESH
 
 MISSING = "–"
 
-#: What :meth:`Report.write` writes: two files, and a folder of figures.
-REPORT_FILES = ("table.csv", "table.md", "attacks.csv")
+#: What :meth:`Report.write` writes: files, and a folder of figures.
+REPORT_FILES = ("table.csv", "table.md", "attacks.csv", "joint_release.csv", "records.csv")
 FIGURES = "figures"
 
 #: Heads of the columns that a narrow terminal does without, first the one least missed.
@@ -266,18 +268,22 @@ class Report:
         return "\n".join([*lines, "", *(f"- {note}" for note in self.notes()), ""])
 
     def write(self, folder: Path) -> list[Path]:
-        """Write the table, the attacks and the figures below ``folder``; return the paths."""
+        """Write the table, what attacks found, and the figures below ``folder``; return the paths."""
         from benchmark.figures import write_figures
 
         folder.mkdir(parents=True, exist_ok=True)
-        csv, md, attacks = (folder / name for name in REPORT_FILES)
+        csv, md, attacks, joint, records = (folder / name for name in REPORT_FILES)
         with atomic_write(csv) as temporary:
             self.table.to_csv(temporary, index=False)
         with atomic_write(md) as temporary:
             temporary.write_text(self.markdown(), encoding="utf-8")
         paths = [csv, md]
-        if self.runs.attacks is not None:
-            paths.append(attacks)
-            with atomic_write(attacks) as temporary:
-                attack_frame(self.runs).to_csv(temporary, index=False)
+        for path, frame in ((attacks, attack_frame(self.runs)), (joint, joint_frame(self.runs))):
+            if len(frame):
+                paths.append(path)
+                with atomic_write(path) as temporary:
+                    frame.to_csv(temporary, index=False)
+        shown = shown_quantizers(self.runs, self.table, self.max_drop)
+        pictures = {name: picture_path(folder / FIGURES, name) for name in shown}
+        paths += write_records(self.runs, records, pictures)
         return [*paths, *write_figures(self.table, self.metric_label, self.title(), folder / FIGURES)]

@@ -1,4 +1,4 @@
-"""The results store: one Parquet file a cell (and one of its attacks), written whole or not at all.
+"""The results store: one Parquet file a cell (and some of its attacks), written whole or not at all.
 
 A file holds one row per quantizer and run, and in its metadata everything the figures depend on: task and
 data hash, encoder recipe, protocol, versions, cleaning report. Tables and figures are derived from it.
@@ -13,6 +13,8 @@ from benchmark.frame_file import read_frame, write_frame
 from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
 
+#: Further frames of a cell: attributes of its result, and folders of the files beside its own.
+BESIDE = ("attacks", "records", "joint_release")
 #: Raised when the columns or the metadata change their meaning.
 FORMAT_VERSION = 2
 
@@ -29,11 +31,17 @@ class CellResult:
         ``task, kind, metric, encoder, protocol, key, records, versions, ...``: JSON-able.
     attacks : DataFrame or None
         One row per quantizer, attack, kind of shadows and run; None where none was tried.
+    records : DataFrame or None
+        One row per quantizer and record of the pool; none at all where runs were too few.
+    joint_release : DataFrame or None
+        One row per set of published versions, attack and run.
     """
 
     rows: pd.DataFrame
     facts: dict[str, object]
     attacks: pd.DataFrame | None = None
+    records: pd.DataFrame | None = None
+    joint_release: pd.DataFrame | None = None
 
 
 def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: str) -> Path:
@@ -42,16 +50,18 @@ def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: 
 
 
 def write_cell(path: Path, result: CellResult) -> None:
-    """Write the result of a cell: its rows, and in a file beside them the figures of the attacks."""
+    """Write the result of a cell: its rows, and in files beside them what attacks found."""
     facts = {"format": FORMAT_VERSION, **result.facts}
-    if result.attacks is not None:
-        write_frame(attacks_path(path), result.attacks, _attacked(facts))
+    for kind in BESIDE:
+        frame = getattr(result, kind)
+        if frame is not None:
+            write_frame(path_beside(path, kind), frame, _belongs(facts, kind))
     write_frame(path, result.rows, facts)
 
 
-def attacks_path(path: Path) -> Path:
-    """Return where the figures of the attacks of a cell's file lie."""
-    return path.parent / "attacks" / path.name
+def path_beside(path: Path, kind: str) -> Path:
+    """Return where a further frame of a cell's file lies; see ``BESIDE``."""
+    return path.parent / kind / path.name
 
 
 def read_cell(path: Path) -> CellResult:
@@ -71,24 +81,24 @@ def read_cell(path: Path) -> CellResult:
         raise DataError(
             f"result {path} has format {facts.get('format')}, this version reads {FORMAT_VERSION}; {advice}"
         )
-    return CellResult(rows, facts, _attacks(path, facts))
+    return CellResult(rows, facts, *(_beside(path, facts, kind) for kind in BESIDE))
 
 
-def _attacks(path: Path, facts: dict[str, object]) -> pd.DataFrame | None:
-    """Return the figures of the attacks of this very cell; None where they are absent or damaged."""
-    beside = attacks_path(path)
+def _beside(path: Path, facts: dict[str, object], kind: str) -> pd.DataFrame | None:
+    """Return a further frame of this very cell; None where it is absent or damaged."""
+    beside = path_beside(path, kind)
     if not beside.exists():
         return None
     try:
         rows, told = read_frame(beside)
     except DataError:
-        return None  # they can be made again; the rows of the cell are whole
-    return rows if told == _attacked(facts) else None
+        return None  # it can be made again; the rows of the cell are whole
+    return rows if told == _belongs(facts, kind) else None
 
 
-def _attacked(facts: dict[str, object]) -> dict[str, object]:
-    """Return which cell the attacks of a file belong to, and which attacks they are."""
-    return {name: facts.get(name) for name in ("key", "attacks_key")}
+def _belongs(facts: dict[str, object], kind: str) -> dict[str, object]:
+    """Return which cell a further frame belongs to, and how it was made."""
+    return {name: facts.get(name) for name in ("key", f"{kind}_key")}
 
 
 def read_if_whole(path: Path, progress: Progress = SILENT) -> CellResult | None:

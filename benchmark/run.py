@@ -131,7 +131,9 @@ def run(
             rich_help_panel="Your own file",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for table.csv, table.md and figures/.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for table.csv, table.md, figures/, and what attacks found.")
+    ] = None,
     max_drop: Annotated[
         float,
         typer.Option(

@@ -61,7 +61,10 @@ class Records:
         if self.vectors is None:
             return self.report.summary()
         fresh, test = len(self.vectors.fresh.labels), len(self.vectors.test.labels)
-        return f"{len(self):,} records drawn; {fresh:,} fresh ones for r, {test:,} for performance"
+        return (
+            f"{len(self):,} records drawn; {fresh:,} fresh ones for the plain indicator, "
+            f"{test:,} for performance"
+        )
 
 
 def load_records(task: Task, options: DataOptions) -> Records:

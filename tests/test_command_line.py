@@ -174,7 +174,7 @@ def test_a_synthetic_task_needs_no_encoder(tmp_path):
     assert done.code == 0, done.err
     table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("quantizer")
     assert tuple(table.index) == PAPER
-    assert (table["resolution"] == 1 / 2000).all()
+    assert table["membership_effect"].notna().all()
     assert table.loc["float32", "r2"] > 0.2
     assert "drawn afresh" in done.out
 

@@ -5,9 +5,13 @@ from pathlib import Path
 
 from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
+from benchmark.joint_report import joint_frame
 from benchmark.metrics import METRICS
+from benchmark.record_report import record_frame
 from benchmark.tables import STABLE_COLUMNS, summarise
 from tests.benchmark.test_attack_table import attacked
+from tests.benchmark.test_joint_report import runs_of
+from tests.benchmark.test_record_report import sixteen
 from tests.benchmark.test_tables import FLOAT, GOOD, result
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +44,17 @@ def test_columns_of_the_attacks_are_documented():
     made = set(attack_frame(CellRuns(attacked())).columns)
     made -= {f"{name}_{end}" for name in made for end in ("low", "high")}
     assert made - documented() == set()
+
+
+def test_columns_of_the_joint_releases_are_documented():
+    made = set(joint_frame(runs_of(0.7)).columns)
+    made -= {f"{name}_{end}" for name in made for end in ("low", "high")}
+    assert made - documented() == set()
+
+
+def test_columns_of_the_records_are_documented():
+    made = {name for name in record_frame(CellRuns(sixteen())).columns if not name.startswith("label_")}
+    assert (made | {"label_"}) - documented() == set()
 
 
 def test_make_targets_of_the_readme_exist():

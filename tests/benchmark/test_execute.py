@@ -94,6 +94,8 @@ def test_attacks_are_added_to_a_result_and_kept(settings, own_cache):
     attacked = measure(task(), DataOptions(), replace(settings("sign"), runs=8), listener)  # type: ignore[arg-type]
     assert attacked.attacks is not None
     assert set(attacked.attacks["quantizer"]) == {"float32", "sign"}
+    assert attacked.joint_release is not None
+    assert set(attacked.joint_release["release"]) == {"float32", "float32 + sign", "all"}
     assert not any("trained" in note and "missing" in note for note in listener.notes)
     pd.testing.assert_frame_equal(attacked.rows, without.rows)
     listener = Listener()
@@ -102,10 +104,11 @@ def test_attacks_are_added_to_a_result_and_kept(settings, own_cache):
     pd.testing.assert_frame_equal(again.attacks, attacked.attacks, check_dtype=False)
 
 
-def test_attacks_of_another_version_are_tried_again(settings, own_cache, monkeypatch):
+@pytest.mark.parametrize("version", ["ATTACKS_VERSION", "RECORDS_VERSION", "JOINT_RELEASE_VERSION"])
+def test_attacks_of_another_version_are_tried_again(version, settings, own_cache, monkeypatch):
     chosen = replace(settings("sign"), runs=8)
     measure(task(), DataOptions(), chosen)
-    monkeypatch.setattr(plan, "ATTACKS_VERSION", 99)
+    monkeypatch.setattr(plan, version, 99)
     listener = Listener()
     found = measure(task(), DataOptions(), chosen, listener)  # type: ignore[arg-type]
     assert any("results: wrote" in note for note in listener.notes)

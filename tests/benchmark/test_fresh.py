@@ -1,4 +1,4 @@
-"""Cells of vectors: r on fresh records, the task's own head, no encoder, no split."""
+"""Cells of vectors: the plain indicator on fresh records, the task's own head, no encoder, no split."""
 
 from dataclasses import replace
 
@@ -10,6 +10,8 @@ from benchmark.cell_data import cell_data
 from benchmark.evaluate_block import evaluate_block
 from benchmark.execute import Settings, measure
 from benchmark.plan import Cell, Protocol
+from benchmark.privacy.indicator_name import Indicator
+from benchmark.record_report import record_frame
 from benchmark.report import Report
 from models.encoders.base import encoder_for
 from models.heads import HeadConfig, record_losses, train_block
@@ -67,7 +69,7 @@ def test_the_key_holds_the_vectors():
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(None, ["sign"], 8, results=tmp_path / "results", head=HEAD, device="cpu")
+    return Settings(None, ["sign"], 16, results=tmp_path / "results", head=HEAD, device="cpu")
 
 
 def test_the_whole_way(settings):
@@ -79,14 +81,21 @@ def test_the_whole_way(settings):
     assert (facts["encoder"], facts["split"], facts["test_share"]) == ("none", "fresh", 0)
     assert (facts["pool"], facts["members"], facts["test"], facts["fresh"]) == (512, 256, 10_000, 500)
     assert facts["head"] == {**vars(HEAD), "hidden": (5, 5)}
-    assert "512 records drawn; 500 fresh ones for r, 10,000 for performance" in listener.notes
+    assert (
+        "512 records drawn; 500 fresh ones for the plain indicator, 10,000 for performance" in listener.notes
+    )
     report = Report.of(result)
-    assert report.table["resolution"].unique() == [1 / 1000]
+    assert Report.of(result, indicator=Indicator.PLAIN).table["resolution"].unique() == [1 / 1000]
     assert report.table["lira_auc"].notna().all()
     said = report.markdown()
     assert "10,000 test records (drawn afresh)" in said
-    assert "r is measured on 500 fresh ones" in said
+    assert "the plain indicator is measured on 500 fresh ones" in said
     assert "molecul" not in said
+    records = record_frame(report.runs)
+    assert records.groupby("quantizer")["record"].nunique().eq(512).all()
+    assert not {"smiles", "scaffold"} & set(records)
+    written = report.write(settings.results / "out")
+    assert not any(path.name.startswith("most_exposed") for path in written)
     again = Listener()
     measure(get_task(name), DataOptions(), settings, again)  # type: ignore[arg-type]
     assert any("results: reused" in note for note in again.notes)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from benchmark import results
-from benchmark.results import CellResult, cell_path, read_cell, read_if_whole, write_cell
+from benchmark.results import BESIDE, CellResult, cell_path, path_beside, read_cell, read_if_whole, write_cell
 from molecules.errors import DataError
 from tests.benchmark.test_tables import FLOAT, GOOD, result
 from tests.listener import Listener
@@ -24,6 +26,26 @@ def test_round_trip(tmp_path):
     pd.testing.assert_frame_equal(read.rows, made.rows, check_dtype=False)
     assert {name: read.facts[name] for name in made.facts} == made.facts
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no part is left beside it
+
+
+def test_what_attacks_found_lies_beside_and_belongs_to_the_cell(tmp_path):
+    path, made = written(tmp_path)
+    frames = {kind: pd.DataFrame({"figure": [1.0, 2.0], "of": kind}) for kind in BESIDE}
+    whole = replace(made, **frames)
+    write_cell(path, whole)
+    read = read_cell(path)
+    for kind in BESIDE:
+        pd.testing.assert_frame_equal(getattr(read, kind), frames[kind], check_dtype=False)
+        beside = path_beside(path, kind)
+        assert beside == tmp_path / kind / path.name
+        beside.write_bytes(beside.read_bytes()[:-20])
+        assert getattr(read_cell(path), kind) is None
+    write_cell(path, whole)
+    other = replace(made, facts=made.facts | {"records_key": "made otherwise"})
+    write_cell(path, other)
+    read = read_cell(path)
+    assert read.records is None
+    assert read.attacks is not None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "text", "future"])

@@ -51,7 +51,10 @@ def test_pool_fresh_and_test_records_are_of_one_world_and_differ():
     rows = np.concatenate([vectors.inputs, vectors.fresh.inputs, vectors.test.inputs])
     assert len(np.unique(rows, axis=0)) == len(rows)
     assert records.report.kept == 512
-    assert records.summary() == "512 records drawn; 300 fresh ones for r, 10,000 for performance"
+    assert (
+        records.summary()
+        == "512 records drawn; 300 fresh ones for the plain indicator, 10,000 for performance"
+    )
 
 
 def test_the_seed_decides_everything_and_nothing_else_does():

@@ -1,0 +1,95 @@
+"""The joint releases of a cell: what leaks if float32 and quantized versions of one model are published."""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from benchmark.attack import FULL_PRECISION, Traced, signals_of
+from benchmark.cell_data import CellData
+from benchmark.joint_report import ALL, ALONE
+from benchmark.privacy.attacks import Signals
+from benchmark.privacy.joint_release import SINGLE, joint_scores, sum_scores
+from benchmark.privacy.panel import figures_of, why_not
+from models.quantizers import Quantizer
+from molecules.progress import SILENT, Progress
+
+#: How several versions are attacked, by the name in the table.
+JOINT = {"sum": sum_scores, "joint": joint_scores}
+
+
+def attack_releases(
+    quantizers: Mapping[str, Quantizer],
+    data: CellData,
+    traced: Sequence[Traced],
+    progress: Progress = SILENT,
+) -> pd.DataFrame:
+    """Attack float32 alone, with each quantized version, and all versions together.
+
+    Parameters
+    ----------
+    quantizers : mapping of str to Quantizer
+        The versions; ``float32`` is among them.
+    data : CellData
+        Of the cell.
+    traced : sequence of Traced
+        Every block of runs; only the last snapshots, which are published, are looked at.
+
+    Returns
+    -------
+    DataFrame
+        One row per release, attack and run; see :func:`attack_versions`.
+    """
+    published = [replace(block, snapshots=block.snapshots[:, -1:]) for block in traced]
+    with progress.stage("joint releases", len(quantizers) + 1) as step:
+        versions = {}
+        for name, quantizer in quantizers.items():
+            versions[name] = signals_of(published, quantizer, data)
+            step(1)
+        found = attack_versions(versions)
+        step(1)
+    return found
+
+
+def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
+    """Attack every release of some versions.
+
+    Parameters
+    ----------
+    versions : mapping of str to Signals
+        By quantizer, ``float32`` among them.
+
+    Returns
+    -------
+    DataFrame
+        One row per release, attack and run: ``release`` ("float32", "float32 + NAME" or "all"), ``versions``
+        (how many), ``attack`` ("lira", "sum" or "joint"), ``run`` and the figures of
+        :func:`benchmark.privacy.panel.attack_all`; and ``reason`` (why there are none; then one row of
+        run -1).
+    """
+    others = [name for name in versions if name != FULL_PRECISION]
+    # what cannot be attacked is no part of the whole: it would take the others with it
+    readable = [name for name in others if not why_not(SINGLE, versions[name], versions[name])]
+    jobs = [(FULL_PRECISION, ALONE, [FULL_PRECISION])]
+    jobs += [(f"{FULL_PRECISION} + {name}", how, [FULL_PRECISION, name]) for name in others for how in JOINT]
+    if readable:
+        jobs += [(ALL, how, [FULL_PRECISION, *readable]) for how in JOINT]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        frames = pool.map(lambda job: _tried(job[0], job[1], [versions[name] for name in job[2]]), jobs)
+        return pd.concat(frames, ignore_index=True)
+
+
+def _tried(release: str, how: str, versions: Sequence[Signals]) -> pd.DataFrame:
+    head: dict[str, object] = {"release": release, "versions": len(versions), "attack": how}
+    reason = next((said for v in versions if (said := why_not(SINGLE, v, v))), "")
+    if reason:
+        return pd.DataFrame([{**head, "run": -1, "reason": reason}])
+    scores = JOINT.get(how, sum_scores)(versions)
+    figures = figures_of(scores, versions[0].members)
+    table: dict[str, object] = {**head, "run": np.arange(versions[0].runs), "reason": ""}
+    table |= {label: figure.of_runs for label, figure in figures.items()}
+    table |= {f"{label}_record_error": figures[label].record_error for label in ("auc", "advantage")}
+    return pd.DataFrame(table)
