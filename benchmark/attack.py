@@ -24,6 +24,25 @@ FULL_PRECISION = "float32"
 
 
 @dataclass(frozen=True, eq=False)
+class Found:
+    """What attacks found on one quantizer.
+
+    Attributes
+    ----------
+    figures : DataFrame
+        See :func:`benchmark.privacy.panel.attack_all`.
+    records : DataFrame
+        See :func:`exposed_records`.
+    published : Signals
+        Of the published heads, which joint releases are attacked by.
+    """
+
+    figures: pd.DataFrame
+    records: pd.DataFrame
+    published: Signals
+
+
+@dataclass(frozen=True, eq=False)
 class Traced:
     """A block of runs reduced to what attacks look at: the snapshots of the loss trace.
 
@@ -39,6 +58,11 @@ class Traced:
     centre: Tensor
     spread: Tensor
 
+    @property
+    def published(self) -> "Traced":
+        """Without the trace: the published heads alone."""
+        return replace(self, snapshots=self.snapshots[:, -1:])
+
     @classmethod
     def of(cls, bank: Bank) -> "Traced":
         """Keep the snapshots of the trace and drop the others."""
@@ -51,8 +75,8 @@ def attack_quantizers(
     data: CellData,
     traced: Sequence[Traced],
     progress: Progress = SILENT,
-) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Yield the name of every quantizer, the figures of all attacks on it, and the exposure of every record.
+) -> Iterator[tuple[str, Found]]:
+    """Yield the name of every quantizer and what attacks found on it.
 
     Parameters
     ----------
@@ -62,18 +86,14 @@ def attack_quantizers(
         Of the cell.
     traced : sequence of Traced
         Every block of runs.
-
-    Yields
-    ------
-    str, DataFrame, DataFrame
-        See :func:`benchmark.privacy.panel.attack_all` and :func:`exposed_records`.
     """
     with progress.stage("attacking", len(quantizers)) as step:
         full = signals_of(traced, QUANTIZERS[FULL_PRECISION], data)
         for name, quantizer in quantizers.items():
             quantized = name != FULL_PRECISION
             target = signals_of(traced, quantizer, data) if quantized else full
-            yield name, attack_all(target, full, quantized=quantized), exposed_records(target, data)
+            figures, records = attack_all(target, full, quantized=quantized), exposed_records(target, data)
+            yield name, Found(figures, records, replace(target, trace=None))
             step(1)
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.attack import Traced, attack_quantizers
+from benchmark.attack import Traced, attack_quantizers, signals_of
 from benchmark.blocks import BlockStore, Evaluation
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import evaluate_block
 from benchmark.exchangeability import exchangeability
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
+from benchmark.privacy.attacks import Signals
 from benchmark.releases import attack_releases
 from models.heads import Bank, train_block
 from molecules.errors import MolmisError
@@ -115,18 +116,40 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
     if missing or joint is None:
         data = cell_data(cell)  # what was reused has been said by the evaluation
         traced = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
-        for name, *frames in attack_quantizers(missing, data, traced, progress) if missing else ():
-            for kind, frame in zip(kinds, frames, strict=True):
+        published = {}
+        for name, tried in attack_quantizers(missing, data, traced, progress) if missing else ():
+            found[name] = [tried.figures, tried.records]
+            for kind, frame in zip(kinds, found[name], strict=True):
                 store.save_derived(kind, name, frame, contents)
-            found[name] = frames
+            published[name] = tried.published
         if joint is None:
-            joint = attack_releases(cell.quantizers, data, traced, progress)
+            joint = attack_releases(cell.quantizers, data, traced, published, progress)
             store.save_derived("joint_release", "", joint, contents)
     attacks, records = (
         pd.concat([f[k].assign(quantizer=name) for name, f in found.items()], ignore_index=True)
         for k in range(2)
     )
     return Attacked(attacks, records, joint)
+
+
+def published_signals(cell: Cell, progress: Progress = SILENT) -> dict[str, Signals]:
+    """Return the signals of the published heads of every quantizer, of a cell that has been evaluated.
+
+    Raises
+    ------
+    MolmisError
+        As :func:`attack_cell`.
+    """
+    store, data = BlockStore(cell, progress), cell_data(cell)
+    traced = [
+        _traced(cell, data, store, runs, store.trained_content(runs)).published for runs in store.blocks
+    ]
+    with progress.stage("margins", len(cell.quantizers)) as step:
+        found = {}
+        for name, quantizer in cell.quantizers.items():
+            found[name] = signals_of(traced, quantizer, data)
+            step(1)
+    return found
 
 
 def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Traced:

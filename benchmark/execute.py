@@ -27,6 +27,8 @@ from tasks.task import FRESH, DataOptions, Task
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
 
+#: What a reader of the figures of each quantizer must know.
+Flags = Mapping[str, Sequence[str]]
 #: Share of the records in the test set where nobody says.
 TEST_SHARE = 0.2
 
@@ -66,7 +68,15 @@ class Settings:
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
-    """Measure one cell, or read it from the results store where it is there already.
+    """Measure one cell, or read it from the results store where it is there already."""
+    cell, flags = plan_cell(task, options, settings, progress)
+    return measure_cell(cell, flags, settings, progress)
+
+
+def plan_cell(
+    task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT
+) -> tuple[Cell, Flags]:
+    """Return the cell that was asked for, its records loaded, and the flags of its quantizers.
 
     Every name is checked before anything is loaded, and the records before anything is trained.
 
@@ -89,8 +99,15 @@ def measure(task: Task, options: DataOptions, settings: Settings, progress: Prog
         progress.note(f"known of this task: {task.known_defects}")
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
     protocol = Protocol(settings.runs, split, test_share, settings.seed, head)
-    cell = Cell(task, records, build(), zoo, protocol, device)
-    path = cell_path(settings.results, task.slug, build.name, protocol.runs, protocol.seed, cell.key)
+    return Cell(task, records, build(), zoo, protocol, device), flags
+
+
+def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
+    """Measure a planned cell, or read it from the results store where it is there already."""
+    protocol = cell.protocol
+    path = cell_path(
+        settings.results, cell.task.slug, cell.encoder.name, protocol.runs, protocol.seed, cell.key
+    )
     stored = read_if_whole(path, progress)
     if stored is not None and stored.facts.get("key") == cell.key and _has_attacks(stored, settings):
         progress.note(f"results: reused {path}")
@@ -167,7 +184,7 @@ def choose_device(name: str) -> str:
     return name
 
 
-def _facts(cell: Cell, sizes: Mapping[str, object], flags: Mapping[str, Sequence[str]]) -> dict[str, object]:
+def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, object]:
     """Return everything the figures of a cell depend on and where they come from, JSON-able."""
     records, protocol = cell.records, cell.protocol
     return {

@@ -1,7 +1,8 @@
 """What the panel of attacks adds to the time of the indicator: ``python -m benchmarks.attacks``.
 
 One bank of 64 runs is trained in a cache of its own; then the indicator, and after it all attacks, are
-computed for the twelve quantizers of the paper in this one process. Both read the same trained runs.
+computed for the twelve quantizers of the paper in this one process. Both read the same trained runs. The
+attacks are those on single models with the exposure of every record, and those on joint releases.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +25,31 @@ from models.encoders.base import ENCODERS
 from models.quantizers.zoo import resolve
 from molecules.cache import cache_dir
 from molecules.errors import MolmisError
+from molecules.progress import SILENT
 from tasks.catalogue import get_task, load_records
 from tasks.task import DataOptions
 
 TASKS = ("chembl2321810", "delaney", "tox21")
 
 
-def measure(name: str, runs: int) -> tuple[float, float, float]:
-    """Return the seconds of training and embedding, of the indicator and of the attacks."""
+class Watch:
+    """Measures the seconds of every stage."""
+
+    note = staticmethod(SILENT.note)
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        started = time.perf_counter()
+        with SILENT.stage(name, total) as step:
+            yield step
+        self.seconds[name] = time.perf_counter() - started
+
+
+def measure(name: str, runs: int) -> tuple[float, float, float, float]:
+    """Return the seconds of training and embedding, of the indicator, of all attacks and of joint ones."""
     task = get_task(name)
     cell = Cell(task, load_records(task, DataOptions()), ENCODERS["gin"](), {}, Protocol(runs))
     first = replace(cell, quantizers=resolve(["float32"]))
@@ -39,8 +59,10 @@ def measure(name: str, runs: int) -> tuple[float, float, float]:
     trained = time.perf_counter()
     evaluate_cell(second)
     evaluated = time.perf_counter()
-    attack_cell(second)
-    return trained - started, evaluated - trained, time.perf_counter() - evaluated
+    watch = Watch()
+    attack_cell(second, watch)
+    attacked = time.perf_counter() - evaluated
+    return trained - started, evaluated - trained, attacked, watch.seconds["joint releases"]
 
 
 def main() -> None:
@@ -53,18 +75,20 @@ def main() -> None:
     encoders = cache_dir("encoders")
     if not any(encoders.glob("*.safetensors")):
         sys.exit("error: the encoder is not pretrained yet; run python -m benchmark.run once")
-    table = Table("task", "training s", "indicator s", "attacks s", "attacks / indicator", "note")
+    table = Table(
+        "task", "training s", "indicator s", "attacks s", "of it joint s", "attacks / indicator", "note"
+    )
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(encoders, Path(folder) / "encoders")
         os.environ["MOLMIS_CACHE"] = folder
         for name in TASKS:
             try:
-                trained, indicator, attacks = measure(name, runs)
+                trained, indicator, attacks, joint = measure(name, runs)
             except MolmisError as error:
-                table.add_row(name, "", "", "", "", str(error))
+                table.add_row(name, "", "", "", "", "", str(error))
                 continue
-            row = (f"{trained:.1f}", f"{indicator:.1f}", f"{attacks:.1f}", f"{attacks / indicator:.2f}")
-            table.add_row(name, *row, "")
+            row = [f"{seconds:.1f}" for seconds in (trained, indicator, attacks, joint)]
+            table.add_row(name, *row, f"{attacks / indicator:.2f}", "")
     Console().print(table)
 
 

@@ -7,8 +7,16 @@ whenever the command line starts, so it imports what is heavy inside of function
 """
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from molecules.registry import Registry
 
 #: Sub-commands by name.
 REPRODUCTIONS: Registry[Callable[..., None]] = Registry("reproduction", "benchmark.reproductions")
+
+#: Options that several sub-commands have.
+Results = Annotated[Path, typer.Option(help="Folder of the results store; what is there is reused.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

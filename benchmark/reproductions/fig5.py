@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.reproductions import REPRODUCTIONS
+from benchmark.reproductions import REPRODUCTIONS, Debug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ def sentence(functions: "pd.DataFrame") -> str:
 @REPRODUCTIONS.register("fig5")
 def fig5(
     out: Annotated[Path, typer.Option(help="Folder for fig5.csv, fig5.png and fig5.svg.")] = Path("out"),
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Draw the quantization functions on [-1, 1], with and without a fitted scale."""
     from benchmark.run import user_errors

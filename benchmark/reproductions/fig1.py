@@ -1,0 +1,79 @@
+"""Figure 1: how stable the ranks of quantizers are with few runs, against those by many."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark.reproductions import REPRODUCTIONS, Debug, Results
+
+if TYPE_CHECKING:
+    from benchmark.rank_stability import Stability
+
+#: What the command writes below --out.
+FILES = ("fig1.csv", "fig1_ranks.csv", "fig1.png", "fig1.svg")
+#: Runs in a subset.
+SIZES = (5, 10, 20, 50, 100, 200)
+#: Sizes that are told in words.
+TOLD = (10, 20, 50)
+
+
+def sentences(stability: "Stability") -> Iterator[str]:
+    """Yield what the subsets show, one line an indicator."""
+    figures = ["spearman", "spearman_others", "spearman_mis", "at_final_rank", "at_final_group"]
+    means = stability.subsets.groupby(["indicator", "runs"], sort=False)[figures].mean()
+    for indicator, own in means.groupby("indicator", sort=False):
+        parts = [
+            f"{runs} runs: Spearman {row['spearman']:.3f} with all runs, {row['spearman_others']:.3f} with "
+            f"the others, {row['spearman_mis']:.3f} with MIS <=; {row['at_final_rank']:.0%} at their final "
+            f"rank, {row['at_final_group']:.0%} in their final group"
+            for (_, runs), row in own.iterrows()
+            if runs in TOLD
+        ]
+        yield f"{indicator}: {'. '.join(parts)}."
+
+
+@REPRODUCTIONS.register("fig1")
+def fig1(
+    out: Annotated[Path, typer.Option(help=f"Folder for {', '.join(FILES)}.")] = Path("out"),
+    runs: Annotated[int, typer.Option(help="Heads trained (the paper's 300).", min=16)] = 300,
+    subsets: Annotated[int, typer.Option(help="Random subsets of the runs of each size.", min=2)] = 100,
+    task: Annotated[str, typer.Option(help="The task, with its parameters.")] = "gaussian-modes:m=5000",
+    results: Results = Path("results"),
+    debug: Debug = False,
+) -> None:
+    """Draw how soon the ranks of quantizers are those of all runs: curves, pies and heat maps."""
+    from benchmark.run import user_errors
+    from molecules.cache import atomic_write, writable_file
+
+    with user_errors(debug):
+        paths = [writable_file(out / name, "--out") for name in FILES]
+        from rich.console import Console
+
+        from benchmark.cell_runs import CellRuns
+        from benchmark.evaluate import published_signals
+        from benchmark.execute import Settings, measure_cell, plan_cell
+        from benchmark.figure_file import save
+        from benchmark.progress import Bar
+        from benchmark.rank_stability import rank_stability
+        from benchmark.reproductions.drawing.fig1 import draw
+        from benchmark.tables import summarise
+        from tasks.catalogue import get_task
+        from tasks.task import DataOptions
+
+        progress, settings = Bar(Console(stderr=True)), Settings(runs=runs, results=results)
+        cell, flags = plan_cell(get_task(task), DataOptions(), settings, progress)
+        result = measure_cell(cell, flags, settings, progress)
+        bound = summarise(result)["mis_bound"].to_numpy(dtype=float)
+        sizes = [size for size in SIZES if size < runs]
+        signals = published_signals(cell, progress)
+        stability = rank_stability(CellRuns(result), signals, bound, sizes, subsets, progress)
+        for path, frame in zip(paths, (stability.subsets, stability.ranks), strict=False):
+            with atomic_write(path) as temporary:
+                frame.to_csv(temporary, index=False, float_format="%.6g")
+        save(lambda: draw(stability, runs), paths[2:])
+        for text in sentences(stability):
+            typer.echo(text)
+        for path in paths:
+            typer.echo(f"wrote {path}", err=True)
