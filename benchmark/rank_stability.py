@@ -50,7 +50,7 @@ class Stability:
 
 
 def indicators(runs: CellRuns, signals: Mapping[str, Signals]) -> dict[str, Figures]:
-    """Return what is compared: the membership effect, the plain indicator, the gap, and matched LiRA.
+    """Return what is compared: the membership effect, the plain indicator, gaps, and matched LiRA.
 
     Parameters
     ----------
@@ -68,10 +68,12 @@ def indicators(runs: CellRuns, signals: Mapping[str, Signals]) -> dict[str, Figu
     def lira(places: Places) -> Floats:
         return np.stack([-_lira(signals[name], places) for name in runs.names])
 
+    standardised = np.stack([-_standardised_gaps(signals[name]) for name in runs.names])
     return {
         "membership effect": effects,
         "plain indicator": lambda places: plain[:, places],
         "gap": lambda places: -gaps[:, places],
+        "gap / deviation": lambda places: standardised[:, places],
         "LiRA AUC": lira,
     }
 
@@ -81,6 +83,14 @@ def _effects(signals: Signals, places: Places) -> Floats:
     blocks = [places[start : start + BLOCK_RUNS] for start in range(0, len(places), BLOCK_RUNS)]
     found = [membership_effects(signals.kind, signals.margin[b], signals.members[b])[0] for b in blocks]
     return np.concatenate(found)
+
+
+def _standardised_gaps(signals: Signals) -> Floats:
+    """Return the gap of every run, in standard deviations of the losses of its records."""
+    inside, outside = (
+        np.where(part, signals.loss, 0.0).sum(1) / part.sum(1) for part in (signals.members, ~signals.members)
+    )
+    return np.asarray((outside - inside) / signals.loss.std(1, dtype=np.float64))
 
 
 def _lira(signals: Signals, places: Places) -> Floats:

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from benchmark.figure_file import save
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.ranking import aggregate_runs
 from benchmark.progress import Bar
@@ -27,6 +30,7 @@ from molecules.progress import Progress
 from tasks.task import Task
 
 PLAIN = "snapshots · OUT · best · min · corrected"
+PLAIN_NAME = "plain indicator"
 NAMED = ("membership effect", "gap", "gap / deviation", PLAIN, "snapshots · OUT · best · min · plain")
 
 
@@ -51,8 +55,37 @@ def main() -> None:
     rows = pd.concat(frames, ignore_index=True)
     with atomic_write(chosen.out / "indicator.csv") as temporary:
         rows.to_csv(temporary, index=False)
+    save(lambda: draw(rows[rows["aggregate"] == "mean"]), [chosen.out / "indicator.png"])
     show(rows, console, chosen.best)
-    console.print(f"wrote {chosen.out / 'indicator.csv'}")
+    console.print(f"wrote {chosen.out / 'indicator.csv'} and indicator.png beside it")
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw the correlation of every indicator that is named on every task."""
+    names = ["LiRA of other runs", *NAMED[:3], PLAIN_NAME]
+    rows = rows.replace({"indicator": {PLAIN: PLAIN_NAME}})
+    figure = Figure(figsize=(8.5, 3.4), layout="constrained")
+    panel = figure.subplots()
+    shown = rows[rows["indicator"].isin(names)]
+    sns.stripplot(
+        shown,
+        x="spearman",
+        y="indicator",
+        hue="part",
+        order=names,
+        hue_order=["chosen on", "confirmed on"],
+        dodge=True,
+        jitter=0.15,
+        size=4,
+        palette=sns.color_palette("colorblind", 2),
+        ax=panel,
+    )
+    for place, name in enumerate(names):
+        mean = shown.loc[shown["indicator"] == name, "spearman"].mean()
+        panel.plot([mean, mean], [place - 0.35, place + 0.35], color="black", lw=1.5)
+    panel.set(xlabel="Spearman with matched LiRA, a point a task; line: mean", ylabel="")
+    panel.legend(title="", frameon=False, loc="upper left")
+    return figure
 
 
 def correlations(
@@ -113,15 +146,32 @@ def show(rows: pd.DataFrame, console: Console, best: int) -> None:
     confirmed = means[means["part"] == "confirmed on"]
     if len(confirmed):
         console.print(_table("confirmed on", confirmed, ["LiRA of other runs", *NAMED]))
-        one, two = (
-            confirmed[confirmed["indicator"] == name].set_index("task")["spearman"]
-            for name in ("membership effect", "gap")
-        )
-        better = one - two
-        resampled = np.random.default_rng(0).choice(better, (4000, len(better))).mean(1)
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        said = f"{better.mean():.3f} [{low:.3f}, {high:.3f}]"
-        console.print(f"membership effect less gap, over {len(better)} tasks: {said}")
+        for baseline in ("gap", "gap / deviation"):
+            console.print(_difference(confirmed, "membership effect", baseline))
+    console.print(_by_task(means))
+
+
+def _difference(rows: pd.DataFrame, one: str, two: str) -> str:
+    """Say how much better one indicator is than another, paired by tasks."""
+    of = rows.pivot_table(index="task", columns="indicator", values="spearman")
+    return f"{one} less {two}, over {len(of)} tasks: {_mean_text((of[one] - of[two]).to_numpy())}"
+
+
+def _mean_text(values: np.ndarray) -> str:
+    """Return a mean with its interval over resampled tasks."""
+    resampled = np.random.default_rng(0).choice(values, (4000, len(values))).mean(1)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _by_task(rows: pd.DataFrame) -> Table:
+    """Return the correlations of what is named, task by task."""
+    names = ["LiRA of other runs", "membership effect", "gap", "gap / deviation", PLAIN]
+    table = Table("part", "task", *names, title="task by task", title_justify="left")
+    for (part, task), own in rows.groupby(["part", "task"], sort=False):
+        found = own.set_index("indicator")["spearman"]
+        table.add_row(str(part), str(task), *(f"{found[name]:.2f}" for name in names))
+    return table
 
 
 def _table(title: str, rows: pd.DataFrame, shown: list[str]) -> Table:
@@ -131,10 +181,7 @@ def _table(title: str, rows: pd.DataFrame, shown: list[str]) -> Table:
         table.add_column(head, justify="left" if head == "indicator" else "right")
     for name in shown:
         values = rows.loc[rows["indicator"] == name, "spearman"].dropna().to_numpy()
-        resampled = np.random.default_rng(0).choice(values, (4000, len(values))).mean(1)
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        mean = f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
-        table.add_row(name, mean, f"{values.min():.2f}", f"{np.median(values):.2f}")
+        table.add_row(name, _mean_text(values), f"{values.min():.2f}", f"{np.median(values):.2f}")
     return table
 
 

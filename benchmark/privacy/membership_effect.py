@@ -69,15 +69,15 @@ def membership_effects(kind: Kind, margins: NDArray[np.floating], members: Truth
     if not (variance > 0).any():
         return unknown, "all runs have the same margins"
     deviation = np.sqrt(np.where(variance > 0, variance, np.inf))
-    for run, own in enumerate(members):
-        inside, outside = (part.without(run, values) for part in classes)
-        compared = observed & ~np.isnan(inside) & ~np.isnan(outside) & (variance > 0)
-        if not (compared & own[:, None]).any() or not (compared & ~own[:, None]).any():
-            continue
-        sign = np.where(own, 1.0, -1.0)[:, None] * _direction(kind, outside)
-        distance = 2.0 * sign * (values[run] - (inside + outside) / 2) / deviation
-        unknown[run] = distance[compared].mean()
-    return unknown, "too few runs to compare" if np.isnan(unknown).any() else ""
+    own = members[:, :, None]
+    inside, outside = (part.of_others(values) for part in classes)
+    compared = observed & ~np.isnan(inside) & ~np.isnan(outside) & (variance > 0)
+    sign = np.where(own, 1.0, -1.0) * _direction(kind, outside)
+    distance = 2.0 * sign * (values - (inside + outside) / 2) / deviation
+    both = (compared & own).any((1, 2)) & (compared & ~own).any((1, 2))
+    counts = np.where(both, compared.sum((1, 2)), 1)
+    effects = np.where(both, np.where(compared, distance, 0.0).sum((1, 2)) / counts, np.nan)
+    return effects, "" if both.all() else "too few runs to compare"
 
 
 class _Class:
@@ -99,11 +99,10 @@ class _Class:
         """Return the degrees of freedom of that, shape (T,)."""
         return np.asarray(np.maximum(self.counts - 1.0, 0.0).sum(0))
 
-    def without(self, run: int, values: Floats) -> Floats:
-        """Return the mean over the other runs, shape (N, T); NaN where there is none."""
-        own = self.chosen[run]
-        counts = self.counts - own
-        means = (self.sums - np.where(own, values[run], 0.0)) / np.maximum(counts, 1)
+    def of_others(self, values: Floats) -> Floats:
+        """Return the mean over the runs other than each, shape (R, N, T); NaN where there is none."""
+        counts = self.counts - self.chosen
+        means = (self.sums - np.where(self.chosen, values, 0.0)) / np.maximum(counts, 1)
         return np.where(counts > 0, means, np.nan)
 
 

@@ -10,6 +10,7 @@ from benchmark.reproductions import REPRODUCTIONS, Debug, Results
 
 if TYPE_CHECKING:
     from benchmark.rank_stability import Stability
+    from benchmark.results import CellResult
 
 #: What the command writes below --out.
 FILES = ("fig1.csv", "fig1_ranks.csv", "fig1.png", "fig1.svg")
@@ -19,19 +20,23 @@ SIZES = (5, 10, 20, 50, 100, 200)
 TOLD = (10, 20, 50)
 
 
-def sentences(stability: "Stability") -> Iterator[str]:
-    """Yield what the subsets show, one line an indicator."""
+def sentences(stability: "Stability", result: "CellResult") -> Iterator[str]:
+    """Yield what the subsets show, and what became of the paper's two findings."""
+    from benchmark.findings import FINDINGS, findings
+    from benchmark.privacy.indicator_name import Indicator
+
     figures = ["spearman", "spearman_others", "spearman_mis", "at_final_rank", "at_final_group"]
     means = stability.subsets.groupby(["indicator", "runs"], sort=False)[figures].mean()
-    for indicator, own in means.groupby("indicator", sort=False):
-        parts = [
-            f"{runs} runs: Spearman {row['spearman']:.3f} with all runs, {row['spearman_others']:.3f} with "
-            f"the others, {row['spearman_mis']:.3f} with MIS <=; {row['at_final_rank']:.0%} at their final "
-            f"rank, {row['at_final_group']:.0%} in their final group"
-            for (_, runs), row in own.iterrows()
-            if runs in TOLD
-        ]
-        yield f"{indicator}: {'. '.join(parts)}."
+    yield "Means over the subsets: Spearman with the order by all runs, by the others, and by MIS <=;"
+    yield "share of the quantizers at their final rank, and in their final group (paired 95 % interval)."
+    yield f"{'':18} runs   all  others  MIS<=   rank  group"
+    for (indicator, runs), row in means.iterrows():
+        if runs in TOLD:
+            told = "  ".join(f"{row[name]:.3f}" for name in figures[:3])
+            yield f"{indicator:18} {runs:4}  {told}  {row[figures[3]]:5.0%}  {row[figures[4]]:5.0%}"
+    for indicator in Indicator:
+        for finding, said in zip(FINDINGS, findings(result, indicator), strict=True):
+            yield f"Paper: {finding}. By r ({indicator}): {said}."
 
 
 @REPRODUCTIONS.register("fig1")
@@ -73,7 +78,7 @@ def fig1(
             with atomic_write(path) as temporary:
                 frame.to_csv(temporary, index=False, float_format="%.6g")
         save(lambda: draw(stability, runs), paths[2:])
-        for text in sentences(stability):
+        for text in sentences(stability, result):
             typer.echo(text)
         for path in paths:
             typer.echo(f"wrote {path}", err=True)

@@ -1,6 +1,6 @@
 """Figure 2: r against the bound on MIS by attacks, over configurations of the synthetic tasks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ from benchmark.reproductions import REPRODUCTIONS, Debug, Results
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmark.privacy.attacks import Signals
     from benchmark.results import CellResult
 
 #: What the command writes below --out.
@@ -30,28 +31,43 @@ CONFIGURATIONS = {
 COMPARED = {
     "spearman": "membership effect",
     "spearman_plain": "plain indicator",
-    "spearman_gap": "generalisation gap",
+    "spearman_gap": "gap",
+    "spearman_gap_deviation": "gap / deviation",
 }
 
 
-def rows_of(configuration: str, result: "CellResult") -> "pd.DataFrame":
-    """Return the rows of ``fig2.csv`` of one configuration; the columns are in docs/columns.md."""
+def rows_of(configuration: str, result: "CellResult", signals: "Mapping[str, Signals]") -> "pd.DataFrame":
+    """Return the rows of ``fig2.csv`` of one configuration; the columns are in docs/columns.md.
+
+    Parameters
+    ----------
+    configuration : str
+        Its name.
+    result : CellResult
+        What was measured.
+    signals : mapping of str to Signals
+        Of the published heads, by quantizer.
+    """
+    import numpy as np
+
     from benchmark.cell_runs import CellRuns
-    from benchmark.privacy.indicator_name import Indicator
     from benchmark.privacy.ranking import aggregate_runs
-    from benchmark.rank_stability import spearman
+    from benchmark.rank_stability import indicators, spearman
     from benchmark.tables import summarise
 
-    table, runs = summarise(result), CellRuns(result, indicator=Indicator.PLAIN)
+    table, runs = summarise(result), CellRuns(result)
+    point = {
+        name: aggregate_runs(figures(np.arange(runs.runs)), runs.aggregate)
+        for name, figures in indicators(runs, signals).items()
+    }
     columns = ["quantizer", "r", "r_low", "r_high", "mis_bound", "mis_bound_low", "mis_bound_high"]
     rows = table[[*columns, "membership_effect", "lira_auc"]].copy()
     rows.insert(0, "configuration", configuration)
-    rows["r_plain"] = aggregate_runs(runs.rates(), runs.aggregate)
-    rows["gap"] = runs.gaps().mean(1)
+    rows["r_plain"], rows["gap"] = point["plain indicator"], -point["gap"]
+    rows["gap_deviation"] = -point["gap / deviation"]
     bound = rows["mis_bound"].to_numpy(dtype=float)
-    figures = (-rows["membership_effect"], rows["r_plain"], -rows["gap"])
-    for name, figure in zip(COMPARED, figures, strict=True):
-        rows[name] = spearman(figure.to_numpy(dtype=float), bound)
+    for column, name in COMPARED.items():
+        rows[column] = spearman(point[name], bound)
     return rows
 
 
@@ -95,7 +111,8 @@ def fig2(
         import pandas as pd
         from rich.console import Console
 
-        from benchmark.execute import Settings, measure
+        from benchmark.evaluate import published_signals
+        from benchmark.execute import Settings, measure_cell, plan_cell
         from benchmark.figure_file import save
         from benchmark.progress import Bar
         from benchmark.reproductions.drawing.fig2 import draw
@@ -103,11 +120,12 @@ def fig2(
         from tasks.task import DataOptions
 
         progress, settings = Bar(Console(stderr=True)), Settings(runs=runs, results=results)
-        measured = {
-            name: measure(get_task(task.format(f"m={fresh}")), DataOptions(), settings, progress)
-            for name, task in CONFIGURATIONS.items()
-        }
-        rows = pd.concat([rows_of(name, result) for name, result in measured.items()], ignore_index=True)
+        measured, frames = {}, []
+        for name, task in CONFIGURATIONS.items():
+            cell, flags = plan_cell(get_task(task.format(f"m={fresh}")), DataOptions(), settings, progress)
+            measured[name] = measure_cell(cell, flags, settings, progress)
+            frames.append(rows_of(name, measured[name], published_signals(cell, progress)))
+        rows = pd.concat(frames, ignore_index=True)
         with atomic_write(csv) as temporary:
             rows.to_csv(temporary, index=False, float_format="%.6g")
         save(lambda: draw(rows), pictures)

@@ -97,8 +97,8 @@ def _pies(figure: Any, ranks: pd.DataFrame, sizes: list[int]) -> None:
             )
             if size == sizes[0]:
                 low, high = quantizer["group_low"], quantizer["group_high"]
-                group = f"{low}" if low == high else f"{low} to {high}"
-                panel.set_title(f"{quantizer['quantizer']}\nranks {group}", fontsize=8)
+                group = f"rank {low}" if low == high else f"ranks {low} to {high}"
+                panel.set_title(f"{quantizer['quantizer']}\n{group}", fontsize=8)
         row[0].text(-2.1, 0, f"{size} runs", ha="right", va="center", fontsize=8.5)
     figure.legend(
         handles=[Patch(color=colour, label=label) for label, colour in _SHADES.items()],

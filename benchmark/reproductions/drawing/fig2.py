@@ -33,7 +33,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         first = own.iloc[0]
         panel.set_title(
             f"{name}\nSpearman {first['spearman']:.2f}  (plain {first['spearman_plain']:.2f}, "
-            f"gap {first['spearman_gap']:.2f})",
+            f"gap {first['spearman_gap']:.2f}, gap/dev. {first['spearman_gap_deviation']:.2f})",
             fontsize=8.5,
             loc="left",
         )
