@@ -67,7 +67,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(8.5, 3.4), layout="constrained")
     panel = figure.subplots()
     shown = rows[rows["indicator"].isin(names)]
-    sns.stripplot(
+    sns.swarmplot(
         shown,
         x="spearman",
         y="indicator",
@@ -75,7 +75,6 @@ def draw(rows: pd.DataFrame) -> Figure:
         order=names,
         hue_order=["chosen on", "confirmed on"],
         dodge=True,
-        jitter=0.15,
         size=4,
         palette=sns.color_palette("colorblind", 2),
         ax=panel,

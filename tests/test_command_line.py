@@ -168,6 +168,24 @@ def test_own_file(tmp_path):
     assert set(table["task"]) == {"file:assay"}
 
 
+def test_the_plain_indicator_is_there_by_name_and_nothing_is_measured_again(finished):
+    folder, _ = finished
+    places = ["--results", folder / "results", "--out", folder / "plain"]
+    done = run(folder / "cache", *JOB, "--runs", 4, "--indicator", "plain", *places)
+    assert done.code == 0, done.err
+    assert "results: reused" in done.err
+    plain, default = (
+        pd.read_csv(folder / name / "table.csv").set_index("quantizer") for name in ("plain", "out")
+    )
+    assert set(plain["indicator"]) == {"plain"}
+    assert set(default["indicator"]) == {"membership"}
+    np.testing.assert_allclose(plain["r"], default["r_plain"])
+    refused = run(folder / "cache", *JOB, "--indicator", "plane")
+    assert refused.code == 2
+    assert "'plane'" in refused.err
+    assert "membership" in refused.err
+
+
 def test_a_synthetic_task_needs_no_encoder(tmp_path):
     task = ["--task", "gaussian-modes-regression:m=1000,spread=0.3,d=8"]
     done = run(tmp_path, *task, "--runs", 4, "--results", tmp_path / "results", "--out", tmp_path / "out")

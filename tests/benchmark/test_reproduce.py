@@ -16,6 +16,7 @@ from benchmark.reproductions.drawing.fig5 import _steps
 from benchmark.reproductions.fig5 import FILES, POINTS, quantization_functions, sentence
 from models.quantizers import QUANTIZERS
 from models.quantizers.zoo import PAPER
+from tests.test_docs import documented
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -111,6 +112,7 @@ def test_figure_1_holds_every_indicator_and_says_the_findings(tmp_path):
     assert done.exit_code == 0
     table, ranks = (pd.read_csv(tmp_path / name) for name in fig1.FILES[:2])
     assert set(table["runs"]) == {5, 10}
+    assert (set(table) | set(ranks)) - documented() == set()
     # of five runs there are too few for a fit on half of them: LiRA's is left out
     assert set(table["indicator"]) == {
         "membership effect", "plain indicator", "gap", "gap / deviation", "LiRA AUC",
@@ -135,6 +137,7 @@ def test_figure_2_holds_every_configuration(tmp_path, monkeypatch):
     assert done.exit_code == 0
     table = pd.read_csv(tmp_path / "fig2.csv")
     assert list(table.columns[:3]) == ["configuration", "quantizer", "r"]
+    assert set(table) - documented() == set()
     assert table.groupby("configuration", sort=False)["quantizer"].apply(tuple).to_dict() == {
         "one": tuple(PAPER), "two": tuple(PAPER),
     }  # fmt: skip
