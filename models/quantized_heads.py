@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.heads import Heads
 from models.quantizers import Quantized, Quantizer
+from models.quantizers.base import Layer
 from models.quantizers.measures import entropy_bits, zeros
 from models.quantizers.packing import packed_bytes
 
@@ -51,11 +52,8 @@ class QuantizedHeads:
         the quantized weights), ``packed_bytes`` (codes, scales and float32 biases), ``coverage`` (quantized
         share of all parameters of the head: biases stay float32).
         """
-        final = [
-            Quantized(layer.codes[:, -1], layer.levels, layer.scale[:, -1], layer.stored)
-            for layer in self.layers
-        ]
-        counts = torch.tensor([layer.codes.shape[-1] * layer.codes.shape[-2] for layer in final]).double()
+        final = [layer.at((slice(None), -1)) for layer in self.layers]
+        counts = torch.tensor([layer.shape[0] * layer.shape[1] for layer in final]).double()
         biases = self.heads.parameters - int(counts.sum())
 
         def mean_over_weights(per_layer: list[Tensor]) -> NDArray[np.float64]:
@@ -69,13 +67,13 @@ class QuantizedHeads:
             "zeros": mean_over_weights([zeros(layer) for layer in final]),
             "packed_bytes": sum(packed_bytes(layer) for layer in final).double().numpy() + 4.0 * biases,  # type: ignore[union-attr]
             "coverage": np.full(
-                runs, 0.0 if final[0].levels is None else float(counts.sum()) / self.heads.parameters
+                runs, 0.0 if final[0].alphabet is None else float(counts.sum()) / self.heads.parameters
             ),
         }
 
 
-def quantize_heads(snapshots: Heads, quantizer: Quantizer) -> QuantizedHeads:
-    """Quantize every weight matrix of every snapshot; biases stay float32.
+def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | None = None) -> QuantizedHeads:
+    """Quantize every weight matrix of every snapshot, layer by layer; biases stay float32.
 
     Parameters
     ----------
@@ -83,7 +81,27 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer) -> QuantizedHeads:
         Leading axes (runs, epochs).
     quantizer : Quantizer
         Applied to each matrix by itself.
+    records : Tensor of float32, shape (n, d) or (runs, n, d), or None
+        Embeddings of the calibration records, for quantizers that look at some.
+
+    Raises
+    ------
+    ValueError
+        If the quantizer needs calibration records and there are none.
     """
-    layers = tuple(quantizer.quantize(weight) for weight in snapshots.weights)
-    heads = Heads(tuple(layer.dequantize() for layer in layers), snapshots.biases)
-    return QuantizedHeads(heads, layers, quantizer.bits)
+    inputs: Tensor | None = None
+    if quantizer.calibration != "none":
+        if records is None:
+            raise ValueError(f"{quantizer!r} needs {quantizer.calibration} calibration records")
+        inputs = records if records.dim() == 2 else records[:, None]
+    layers: list[Quantized] = []
+    values: list[Tensor] = []
+    count = len(snapshots.weights)
+    for index, (weight, bias) in enumerate(zip(snapshots.weights, snapshots.biases, strict=True)):
+        if inputs is not None:
+            inputs = inputs.expand(*weight.shape[:-2], *inputs.shape[-2:])
+        layers.append(quantizer.quantize_layer(weight, Layer(index, count, inputs)))
+        values.append(layers[-1].dequantize())
+        if inputs is not None:  # what the next layer is given is made by the quantized ones
+            inputs = torch.relu(inputs @ values[-1].mT + bias[..., None, :])
+    return QuantizedHeads(Heads(tuple(values), snapshots.biases), tuple(layers), quantizer.bits)

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.quantizers.base import Quantized, Quantizer, check_weight, source_key, unit_scale
+from models.quantizers.base import Quantizer, check_weight, source_key
+from models.quantizers.quantized import Quantized, Values
 
 #: From a float32 matrix (out, in) to the quantized one, of the same shape.
 MatrixFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -70,11 +71,9 @@ class MatrixQuantizer(Quantizer):
             values[index] = result
         levels, codes = np.unique(values, return_inverse=True)
         kind = np.uint8 if len(levels) <= 256 else np.int32
-        return Quantized(
+        return Values(
             torch.from_numpy(codes.astype(kind)).reshape(weight.shape).to(weight.device),
             torch.from_numpy(levels).to(weight.device),
-            unit_scale(weight),
-            stored="levels",
         )
 
 

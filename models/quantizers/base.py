@@ -16,44 +16,39 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from models.quantizers.quantized import Quantized
 from molecules.cache import content_key
 from molecules.registry import Registry
 
 #: Whether levels are multiplied with a scale fitted to each matrix, or stand as they are on [-1, 1].
 Scale = Literal["adaptive", "none"]
 
-#: What every matrix stores beside its codes, in float32: its scale, its own levels, or nothing.
-Stored = Literal["scale", "levels", "nothing"]
+
+#: Records that a quantizer looks at: none; others than those of the task; or members of each run.
+Calibration = Literal["none", "public", "training"]
 
 
-@dataclass(frozen=True)
-class Quantized:
-    """A quantized weight tensor.
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The place of a weight matrix in a model, and what goes into it.
 
     Attributes
     ----------
-    codes : Tensor of int, shape (..., out, in)
-        Index into ``levels`` of every weight; for float32 weights, which have no levels, the bit pattern.
-        Two quantized weights are the same candidate if and only if their codes are equal.
-    levels : Tensor of float32, shape (L,), or None
-        The values a code stands for, ascending, before scaling. None: weights kept as float32.
-    scale : Tensor of float32, shape (..., 1, 1)
-        What the levels of each matrix are multiplied with.
-    stored : {"scale", "levels", "nothing"}
-        What each matrix must store beside its codes to be restored: its scale (the usual case), those
-        levels that it uses (where they follow from no name), or nothing. It enters the size only.
+    index, count : int
+        Which layer it is (0 is the first), of how many.
+    inputs : Tensor of float32, shape (..., n, in), or None
+        What the layer is given for n calibration records, the layers before it quantized already; None where
+        the quantizer needs no calibration.
     """
 
-    codes: Tensor
-    levels: Tensor | None
-    scale: Tensor
-    stored: Stored = "scale"
+    index: int
+    count: int
+    inputs: Tensor | None = None
 
-    def dequantize(self) -> Tensor:
-        """Return the float32 weights that the codes stand for, shape (..., out, in)."""
-        if self.levels is None:
-            return self.codes.view(torch.float32)
-        return self.levels[self.codes.long()] * self.scale
+    @property
+    def last(self) -> bool:
+        """Whether no layer follows."""
+        return self.index == self.count - 1
 
 
 class Quantizer(ABC):
@@ -74,6 +69,8 @@ class Quantizer(ABC):
     reference: ClassVar[str]
     bits: float
     exceptions: ClassVar[dict[str, str]] = {}
+    #: Which records it looks at beside the weights.
+    calibration: Calibration = "none"
 
     @property
     def adaptive(self) -> bool:
@@ -91,6 +88,18 @@ class Quantizer(ABC):
     @abstractmethod
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, float32 of shape (..., out, in), by itself."""
+
+    def quantize_layer(self, weight: Tensor, layer: Layer) -> Quantized:  # noqa: ARG002
+        """Quantize the weights of one layer, which a quantizer may treat by its place or its inputs.
+
+        Parameters
+        ----------
+        weight : Tensor of float32, shape (..., out, in)
+            Of the layer.
+        layer : Layer
+            Which one it is, and what goes into it.
+        """
+        return self.quantize(weight)
 
 
 #: Every quantizer of the zoo by name. Modules of this package register theirs when imported.

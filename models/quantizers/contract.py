@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import Quantized, Quantizer
+from models.quantizers.base import Quantizer
 from models.quantizers.measures import used_levels
+from models.quantizers.quantized import Grid, Quantized, Values
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ def _form(quantizer: Quantizer) -> Iterator[str]:
     for name, weight in _examples():
         quantized = quantizer.quantize(weight.clone())
         values = quantized.dequantize()
-        if quantized.codes.shape != weight.shape or values.shape != weight.shape:
+        if values.shape != weight.shape or quantized.shape != tuple(weight.shape[-2:]):
             yield f"{name} of shape {tuple(weight.shape)} became {tuple(values.shape)}"
-        elif quantized.scale.shape != (*weight.shape[:-2], 1, 1):
-            yield f"{name}: scale has shape {tuple(quantized.scale.shape)}, not (..., 1, 1)"
+        elif wrong := _without_lead(quantized, weight):
+            yield f"{name}: {', '.join(wrong)} without the leading axes of the weights"
         elif values.dtype != torch.float32:
             yield f"{name}: dequantized to {values.dtype}, not float32"
         elif not bool(torch.isfinite(values).all()):
@@ -91,6 +92,13 @@ def _form(quantizer: Quantizer) -> Iterator[str]:
             yield f"{name}: codes are {quantized.codes.dtype}, not integers"
         if quantizer.adaptive and name == "zero weights" and bool(values.any()):
             yield "zero weights do not stay zero although levels are scaled"
+
+
+def _without_lead(quantized: Quantized, weight: Tensor) -> list[str]:
+    """Return which of the codes and of what is stored beside them lack the leading axes of the weights."""
+    parts = {"codes": quantized.codes, **quantized.side}
+    lead = weight.dim() - 2
+    return [name for name, part in parts.items() if part.shape[:lead] != weight.shape[:-2]]
 
 
 def _input(quantizer: Quantizer) -> Iterator[str]:
@@ -151,26 +159,29 @@ def _scale(quantizer: Quantizer) -> Iterator[str]:
 
 
 def _levels(quantizer: Quantizer) -> Iterator[str]:
-    quantized = quantizer.quantize(_bank())
-    if quantized.levels is None:
+    bank = _bank()
+    quantized = quantizer.quantize(bank)
+    count = quantized.alphabet
+    if count is None:
         if quantizer.bits != 32:
             yield f"keeps float32 weights but declares {quantizer.bits:g} bits"
         return
-    codes, count = quantized.codes.long(), len(quantized.levels)
+    codes = quantized.codes.long()
     if bool((codes < 0).any()) or bool((codes >= count).any()):
         yield f"codes run from {int(codes.min())} to {int(codes.max())} with {count} levels"
         return
-    if not bool((quantized.levels.diff() > 0).all()):
+    if isinstance(quantized, Grid | Values) and not bool((quantized.levels.diff() > 0).all()):
         yield "levels are not in ascending order, each once"
-    # levels from a name are the same for every matrix; a matrix with levels of its own counts those it uses
-    declared = int(used_levels(quantized).max()) if quantized.stored == "levels" else count
-    if math.log2(declared) > quantizer.bits + 1e-9:
+    # levels from a name are the same for every matrix; a matrix with values of its own counts those it uses
+    declared = int(used_levels(quantized).max()) if isinstance(quantized, Values) else count
+    share = codes[0, 0].numel() / bank[0, 0].numel()  # codes for a weight: fewer where one stands for several
+    if share * math.log2(declared) > quantizer.bits + 1e-9:
         yield f"uses {declared} levels, more than {quantizer.bits:g} bits can tell apart"
 
 
 def _degenerate(quantizer: Quantizer) -> Iterator[str]:
     quantized = quantizer.quantize(_bank())
-    if quantized.levels is None:
+    if quantized.alphabet is None:
         return
     single = int((used_levels(quantized) == 1).sum())
     if single:

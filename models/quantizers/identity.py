@@ -8,11 +8,10 @@ from torch import Tensor
 from models.quantizers.base import (
     FAMILIES,
     QUANTIZERS,
-    Quantized,
     Quantizer,
     check_weight,
-    unit_scale,
 )
+from models.quantizers.quantized import Floats, Quantized
 
 
 @FAMILIES.register("identity")
@@ -37,7 +36,7 @@ class Identity(Quantizer):
         """Return the bit patterns of ``weight``, shape (..., out, in), as int32, in memory of their own."""
         weight = check_weight(weight)
         codes = weight.clone(memory_format=torch.contiguous_format).view(torch.int32)
-        return Quantized(codes, None, unit_scale(weight), stored="nothing")
+        return Floats(codes)
 
 
 QUANTIZERS.add("float32", Identity())

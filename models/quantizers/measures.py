@@ -7,7 +7,7 @@ memory stays bounded whatever the size of the bank.
 import torch
 from torch import Tensor
 
-from models.quantizers.base import Quantized
+from models.quantizers.quantized import Quantized
 
 #: Codes (and bins) counted at once: 64-bit integers of this many take 128 MB.
 BLOCK = 1 << 24
@@ -21,9 +21,9 @@ def histogram(quantized: Quantized) -> Tensor:
     ValueError
         If the weights have no levels (float32).
     """
-    if quantized.levels is None:
+    bins = quantized.alphabet
+    if bins is None:
         raise ValueError("float32 weights have no levels, so there is no histogram of their codes")
-    bins = len(quantized.levels)
     lead = quantized.codes.shape[:-2]
     flat = quantized.codes.reshape(lead.numel(), quantized.codes.shape[-2:].numel())
     step = max(1, BLOCK // max(flat.shape[1], bins))
@@ -42,14 +42,6 @@ def used_levels(quantized: Quantized) -> Tensor:
     return (histogram(quantized) > 0).sum(dim=-1)
 
 
-def side_floats(quantized: Quantized) -> Tensor:
-    """Return how many float32 numbers each matrix stores beside its codes, int64 of shape (...,)."""
-    if quantized.stored == "levels":
-        return used_levels(quantized)
-    each = 1 if quantized.stored == "scale" else 0
-    return torch.full(quantized.codes.shape[:-2], each, dtype=torch.int64, device=quantized.codes.device)
-
-
 def zeros(quantized: Quantized) -> Tensor:
     """Return the share of each matrix's dequantized weights that is exactly zero, float64 of shape (...,)."""
     return (quantized.dequantize() == 0).mean(dim=(-2, -1), dtype=torch.float64)
@@ -59,17 +51,16 @@ def entropy_bits(quantized: Quantized) -> Tensor:
     """Return the entropy bits per weight of each matrix, float64 of shape (...,).
 
     The Shannon entropy (base 2) of the matrix's own histogram of codes, which an ideal entropy coder of
-    independent codes reaches, and 32 bits for each number stored beside the codes, spread over the weights.
-    For float32 weights: 32.
+    independent codes reaches, and the bits stored beside the codes, both spread over the weights. For float32
+    weights: 32.
     """
-    out, width = quantized.codes.shape[-2:]
-    if quantized.levels is None:
-        return torch.full(
-            quantized.codes.shape[:-2], 32.0, dtype=torch.float64, device=quantized.codes.device
-        )
-    share = histogram(quantized).double() / (out * width)
+    if quantized.alphabet is None:
+        return torch.full(quantized.lead, 32.0, dtype=torch.float64, device=quantized.codes.device)
+    weights = quantized.shape[0] * quantized.shape[1]
+    codes = quantized.codes.shape[-2:].numel()
+    share = histogram(quantized).double() / codes
     entropy = -torch.xlogy(share, share).sum(dim=-1) / torch.log(share.new_tensor(2.0))
-    return entropy + 32.0 * side_floats(quantized) / (out * width)
+    return (entropy * codes + 8.0 * quantized.side_bytes()) / weights
 
 
 def relative_error(weight: Tensor, quantized: Quantized) -> Tensor:

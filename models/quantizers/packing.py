@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.quantizers.base import Quantized
-from models.quantizers.measures import side_floats, used_levels
+from models.quantizers.quantized import Quantized, Values
 
 
 @lru_cache(maxsize=1024)
@@ -123,18 +122,14 @@ def unpack(data: bytes, shape: tuple[int, ...], levels: int | None) -> Tensor:
 def packed_bytes(quantized: Quantized) -> Tensor:
     """Return the bytes that each matrix takes in storage, int64 of shape (...,).
 
-    Its packed codes, and 4 bytes for each float32 number stored beside them: the scale of a scaled quantizer.
-    Levels that follow from the quantizer's name are not stored. A matrix with levels of its own packs its
-    codes by the number of levels that it uses.
+    Its packed codes, and what it stores beside them. Levels that follow from the quantizer's name are not
+    stored. A matrix with values of its own packs its codes by the number of values that it uses.
     """
-    out, width = quantized.codes.shape[-2:]
-    levels = None if quantized.levels is None else len(quantized.levels)
-    side = 4 * side_floats(quantized)
-    if quantized.stored != "levels":
-        return side + packed_size(out * width, levels)
-    used = used_levels(quantized)
-    sizes = [packed_size(out * width, count) for count in used.flatten().tolist()]
-    return side + torch.tensor(sizes, dtype=torch.int64).reshape(used.shape)
+    if isinstance(quantized, Values):
+        matrices = quantized.own()
+        sizes = [packed_size(m.codes.numel(), m.alphabet) for m in matrices]
+        return quantized.side_bytes() + torch.tensor(sizes, dtype=torch.int64).reshape(quantized.lead)
+    return quantized.side_bytes() + packed_size(quantized.codes.shape[-2:].numel(), quantized.alphabet)
 
 
 def _place_values(levels: int, group: int) -> NDArray[np.uint64]:

@@ -8,13 +8,13 @@ from torch import Tensor
 from models.quantizers.base import (
     FAMILIES,
     QUANTIZERS,
-    Quantized,
     Quantizer,
     Scale,
     check_scale,
     check_weight,
     unit_scale,
 )
+from models.quantizers.quantized import Grid, Quantized
 
 
 @FAMILIES.register("sign")
@@ -46,10 +46,10 @@ class Sign(Quantizer):
         codes = (weight >= 0).to(torch.uint8)  # -0.0 >= 0 too: both zeros are positive
         levels = weight.new_tensor([-1.0, 1.0])
         if self.scale == "none":
-            return Quantized(codes, levels, unit_scale(weight), stored="nothing")
+            return Grid(codes, levels, unit_scale(weight), stored="nothing")
         # float64, since the sum over a matrix of large float32 numbers need not be a float32 number
         scale = weight.abs().mean(dim=(-2, -1), keepdim=True, dtype=torch.float64).float()
-        return Quantized(codes, levels, scale)
+        return Grid(codes, levels, scale)
 
 
 QUANTIZERS.add("sign", Sign())

@@ -10,7 +10,6 @@ from torch import Tensor
 from models.quantizers.base import (
     FAMILIES,
     QUANTIZERS,
-    Quantized,
     Quantizer,
     Scale,
     bits_of_levels,
@@ -18,6 +17,7 @@ from models.quantizers.base import (
     check_weight,
     unit_scale,
 )
+from models.quantizers.quantized import Grid, Quantized
 
 
 @FAMILIES.register("ternary")
@@ -60,11 +60,11 @@ class Ternary(Quantizer):
         codes = (weight > threshold).to(torch.uint8) + (weight >= -threshold).to(torch.uint8)
         levels = weight.new_tensor([-1.0, 0.0, 1.0])
         if self.scale == "none":
-            return Quantized(codes, levels, unit_scale(weight), stored="nothing")
+            return Grid(codes, levels, unit_scale(weight), stored="nothing")
         kept = codes != 1
         total = (magnitude * kept).sum(dim=(-2, -1), keepdim=True, dtype=torch.float64)
         count = kept.sum(dim=(-2, -1), keepdim=True)
-        return Quantized(codes, levels, (total / count.clamp(min=1)).float())
+        return Grid(codes, levels, (total / count.clamp(min=1)).float())
 
 
 def _lower_neighbour_of_quantile(magnitude: Tensor, share: float) -> Tensor:

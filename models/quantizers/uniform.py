@@ -8,13 +8,13 @@ from torch import Tensor
 from models.quantizers.base import (
     FAMILIES,
     QUANTIZERS,
-    Quantized,
     Quantizer,
     Scale,
     check_scale,
     check_weight,
     unit_scale,
 )
+from models.quantizers.quantized import Grid, Quantized
 
 
 @FAMILIES.register("uniform")
@@ -54,11 +54,11 @@ class Uniform(Quantizer):
         levels = torch.arange(-half, half + 1, device=weight.device, dtype=torch.float32) / half
         if self.scale == "none":
             codes = (weight.clamp(-1, 1) * half).round_()
-            return Quantized((codes + half).to(torch.uint8), levels, unit_scale(weight), stored="nothing")
+            return Grid((codes + half).to(torch.uint8), levels, unit_scale(weight), stored="nothing")
         scale = weight.abs().amax(dim=(-2, -1), keepdim=True)
         # first the division, so that nothing overflows; a zero matrix is divided by one and stays zero
         codes = (weight / torch.where(scale > 0, scale, 1)).mul_(half).round_()
-        return Quantized((codes + half).to(torch.uint8), levels, scale)
+        return Grid((codes + half).to(torch.uint8), levels, scale)
 
 
 for _bits in (8, 6, 5, 4, 3, 2):

@@ -11,7 +11,8 @@ from torch import Tensor
 from benchmark import plan
 from benchmark.execute import Settings, measure
 from models.heads import HeadConfig
-from models.quantizers.base import QUANTIZERS, Quantized, Quantizer, unit_scale
+from models.quantizers.base import QUANTIZERS, Quantizer, unit_scale
+from models.quantizers.quantized import Grid, Quantized
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, RawRecords, Task
 from tests.listener import Listener
@@ -48,7 +49,7 @@ class Broken(Quantizer):
     def quantize(self, weight: Tensor) -> Quantized:
         """Return more levels than a bit can tell apart."""
         codes = torch.arange(weight.numel()).reshape(weight.shape) % 16
-        return Quantized(codes, torch.arange(16.0), unit_scale(weight))
+        return Grid(codes, torch.arange(16.0), unit_scale(weight))
 
 
 def test_facts_say_what_the_figures_depend_on(settings, own_cache):

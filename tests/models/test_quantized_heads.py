@@ -79,12 +79,12 @@ def test_sizes_of_the_published_head(name):
         for layer in quantized.layers:
             codes, count = layer.codes[run, -1], layer.codes[run, -1].numel()
             zero += int((quantized_layer_values(layer, run) == 0).sum())
-            if layer.levels is None:
+            if layer.alphabet is None:
                 entropy += 32 * count
                 size += 4 * count
             else:
                 entropy += count * stats.entropy(np.bincount(codes.flatten().numpy()), base=2) + 32
-                size += len(pack(codes, len(layer.levels))) + 4
+                size += len(pack(codes, layer.alphabet)) + 4
         assert sizes["zeros"][run] == pytest.approx(zero / weights)
         assert sizes["entropy_bits"][run] == pytest.approx(entropy / weights)
         assert sizes["packed_bytes"][run] == size

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from models.quantizers.base import QUANTIZERS, Quantized, Quantizer
+from models.quantizers.base import QUANTIZERS, Quantizer
 from models.quantizers.contract import CHECKS, FLAGS, check
+from models.quantizers.quantized import Grid
 from models.quantizers.sign import Sign
 from models.quantizers.uniform import Uniform
 
@@ -96,6 +97,6 @@ def test_codes_outside_the_levels_are_refused():
     class Outside(Broken):
         def quantize(self, weight):
             good = Sign().quantize(weight)
-            return Quantized(good.codes.long() - 2, good.levels, good.scale)  # negative indices wrap around
+            return Grid(good.codes.long() - 2, good.levels, good.scale)  # negative indices wrap around
 
     assert "levels" in {finding.check for finding in check(Outside("none"))}

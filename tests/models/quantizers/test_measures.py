@@ -9,8 +9,9 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import entropy
 
 from models.quantizers import measures
-from models.quantizers.base import QUANTIZERS, Quantized
+from models.quantizers.base import QUANTIZERS
 from models.quantizers.measures import entropy_bits, histogram, relative_error, used_levels, zeros
+from models.quantizers.quantized import Grid, Values
 
 CODES = hnp.arrays(
     np.uint8, hnp.array_shapes(min_dims=2, max_dims=4, min_side=1, max_side=5), elements=st.integers(0, 6)
@@ -18,8 +19,10 @@ CODES = hnp.arrays(
 
 
 def quantized_of(codes, stored="nothing"):
-    codes = torch.from_numpy(codes)
-    return Quantized(codes, torch.arange(-3.0, 4.0), torch.ones(*codes.shape[:-2], 1, 1), stored)
+    codes, levels = torch.from_numpy(codes), torch.arange(-3.0, 4.0)
+    if stored == "values":
+        return Values(codes, levels)
+    return Grid(codes, levels, torch.ones(*codes.shape[:-2], 1, 1), stored=stored)
 
 
 @settings(deadline=None)
@@ -35,7 +38,7 @@ def test_entropy_and_histogram_agree_with_scipy_and_numpy(codes):
 
 
 @settings(deadline=None)
-@given(CODES, st.sampled_from(["scale", "levels"]))
+@given(CODES, st.sampled_from(["scale", "values"]))
 def test_what_is_stored_beside_the_codes_counts(codes, stored):
     count = codes.shape[-2] * codes.shape[-1]
     numbers = 1 if stored == "scale" else used_levels(quantized_of(codes)).numpy()
@@ -54,8 +57,8 @@ def test_histogram_in_blocks_is_the_same(monkeypatch):
 def test_entropy_bits_are_at_most_the_nominal_ones_and_the_scale(name):
     weight = torch.randn((2, 40, 50), generator=torch.Generator().manual_seed(0)) / 4
     quantized = QUANTIZERS[name].quantize(weight)
-    scale = 32 / 2000 if quantized.stored == "scale" else 0
-    assert (entropy_bits(quantized) <= QUANTIZERS[name].bits + scale + 1e-12).all()
+    side = 8 * quantized.side_bytes() / 2000
+    assert (entropy_bits(quantized) <= QUANTIZERS[name].bits + side + 1e-12).all()
 
 
 def test_entropy_bits_by_hand():

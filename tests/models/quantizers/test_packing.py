@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.quantizers.base import QUANTIZERS, Quantized
+from models.quantizers.base import QUANTIZERS
 from models.quantizers.packing import pack, packed_bytes, packed_size, unpack, word_of
+from models.quantizers.quantized import Values
 
 ZOO_LEVELS = [2, 3, 7, 15, 31, 63, 255]
 
@@ -88,14 +89,13 @@ def test_mistakes():
 def test_size_of_every_registered_quantizer_is_what_packing_takes(name):
     weight = torch.randn((2, 3, 11, 7), generator=torch.Generator().manual_seed(0))
     quantized = QUANTIZERS[name].quantize(weight)
-    levels = None if quantized.levels is None else len(quantized.levels)
-    scale = 0 if name == "float32" or name.endswith("-unscaled") else 4
     sizes = packed_bytes(quantized)
     assert sizes.shape == (2, 3)
-    for size, codes in zip(sizes.flatten().tolist(), quantized.codes.flatten(0, 1), strict=True):
-        data = pack(codes, levels)
-        assert size == len(data) + scale
-        assert torch.equal(unpack(data, (11, 7), levels), codes)
+    for index in np.ndindex(2, 3):
+        matrix = quantized.at(index)
+        data = pack(matrix.codes, matrix.alphabet)
+        assert sizes[index] == len(data) + sum(part.nbytes for part in matrix.side.values())
+        assert torch.equal(unpack(data, tuple(matrix.codes.shape), matrix.alphabet), matrix.codes)
 
 
 def test_sizes_by_hand():
@@ -108,5 +108,5 @@ def test_sizes_by_hand():
 
 def test_levels_of_its_own_are_charged_to_the_matrix_that_uses_them():
     codes = torch.tensor([[[0, 1, 0, 1]], [[2, 3, 4, 4]]], dtype=torch.uint8)
-    quantized = Quantized(codes, torch.arange(5.0), torch.ones(2, 1, 1), stored="levels")
+    quantized = Values(codes, torch.arange(5.0))
     assert packed_bytes(quantized).tolist() == [1 + 2 * 4, 1 + 3 * 4]

@@ -1,0 +1,368 @@
+"""What quantizers return: integer codes, and how weights follow from them.
+
+Every class says the same of itself: which integers its codes are (``alphabet``), which numbers each matrix
+stores beside its codes (``side``), and how the float32 weights follow (``dequantize``). Sizes, entropies,
+candidates and files are made from these three alone, so that a new class needs nothing else.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+
+from molecules.registry import Registry
+
+#: Classes of quantized weights by the name that stands in files.
+KINDS: Registry[type["Quantized"]] = Registry("kind of quantized weights", "models.quantizers")
+
+#: What every matrix stores beside its codes on a grid: scales in float32, scales as 8-bit exponents of two,
+#: or nothing.
+Stored = Literal["scale", "exponent", "nothing"]
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized(ABC):
+    """Quantized weights: of one matrix, or of a bank of matrices of one shape with leading axes (...).
+
+    Subclasses are frozen dataclasses whose fields are tensors with the leading axes of the codes, or what is
+    the same for all matrices.
+
+    Attributes
+    ----------
+    codes : Tensor of int, leading axes (...) and the shape of the codes of a matrix
+        From 0 to ``alphabet - 1``. Two quantized matrices are the same candidate if and only if their codes
+        are equal: what else they store is not a choice among quantized weights.
+    """
+
+    codes: Tensor
+
+    #: Fields without leading axes, the same for all matrices.
+    shared: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def alphabet(self) -> int | None:
+        """Number of values that a code can take; None for float32 bit patterns."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in) of the weights of a matrix."""
+
+    @property
+    def lead(self) -> torch.Size:
+        """Leading axes."""
+        return self.codes.shape[:-2]
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """What every matrix stores beside its codes, by name; leading axes as the codes, dtype as stored."""
+        return {}
+
+    @abstractmethod
+    def dequantize(self) -> Tensor:
+        """Return the float32 weights that the codes stand for, shape (..., out, in)."""
+
+    def side_bytes(self) -> Tensor:
+        """Return the bytes that each matrix stores beside its codes, int64 of shape (...,)."""
+        count = len(self.lead)
+        each = sum(p.shape[count:].numel() * p.element_size() for p in self.side.values())
+        return torch.full(self.lead, each, dtype=torch.int64, device=self.codes.device)
+
+    def at(self, index: Any) -> Self:
+        """Return some of the matrices: ``index`` is applied to the leading axes of every tensor."""
+        chosen = {
+            field.name: getattr(self, field.name)[index]
+            for field in fields(self)
+            if field.name not in self.shared and isinstance(getattr(self, field.name), Tensor)
+        }
+        return replace(self, **chosen)
+
+
+@KINDS.register("float32")
+@dataclass(frozen=True, eq=False)
+class Floats(Quantized):
+    """Weights kept as float32: codes are their bit patterns, int32 of shape (..., out, in)."""
+
+    @property
+    def alphabet(self) -> None:
+        """None: bit patterns."""
+        return
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return _last_two(self.codes)
+
+    def dequantize(self) -> Tensor:
+        """Return the weights, bit by bit as they were."""
+        return self.codes.view(torch.float32)
+
+
+@KINDS.register("grid")
+@dataclass(frozen=True, eq=False)
+class Grid(Quantized):
+    """Levels that all matrices have in common, with scales (and zero points) of each matrix or parts of it.
+
+    A weight is ``(levels[code] - zero) * scale``. A matrix is divided into blocks of equal size, each with a
+    scale of its own: scales of shape (1, 1) are one a matrix, (out, 1) one a row, (out, in / g) one a group
+    of g weights in a row; the last block of an axis may be smaller.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into ``levels``.
+    levels : Tensor of float32, shape (L,)
+        Ascending, each once.
+    scale : Tensor of float32, shape (..., blocks of rows, blocks of columns)
+        What the levels are multiplied with.
+    zero : Tensor of float32, shape of ``scale``, or None
+        What is subtracted from a level first; None: nothing.
+    stored : {"scale", "exponent", "nothing"}
+        Whether scales are stored in float32, as 8-bit exponents (all are powers of two, from 2^-127 on), or
+        not at all (all are one).
+    block : tuple of int or None
+        Rows and columns of a block; None: as few as the number of scales along each axis asks for.
+    """
+
+    levels: Tensor
+    scale: Tensor
+    zero: Tensor | None = None
+    stored: Stored = "scale"
+    block: tuple[int, int] | None = None
+
+    shared = frozenset({"levels"})
+
+    @property
+    def alphabet(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return _last_two(self.codes)
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """Scales as they are stored, and zero points in float32."""
+        parts: dict[str, Tensor] = {}
+        if self.stored == "scale":
+            parts["scale"] = self.scale
+        elif self.stored == "exponent":
+            parts["scale"] = exponents(self.scale)
+        if self.zero is not None:
+            parts["zero"] = self.zero
+        return parts
+
+    def dequantize(self) -> Tensor:
+        """Return ``(levels[codes] - zero) * scale``."""
+        values = self.levels[self.codes.long()]
+        if self.zero is not None:
+            values = values - self._spread(self.zero)
+        return values * self._spread(self.scale)
+
+    def _spread(self, values: Tensor) -> Tensor:
+        return spread_blocks(values, self.shape, self.block)
+
+
+@KINDS.register("codebook")
+@dataclass(frozen=True, eq=False)
+class Codebook(Quantized):
+    """Levels of each matrix's own.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into the levels of the matrix.
+    levels : Tensor of float32, shape (..., L)
+        Ascending; a matrix that needs fewer repeats its last one.
+    """
+
+    levels: Tensor
+
+    @property
+    def alphabet(self) -> int:
+        """Number of levels of a matrix."""
+        return self.levels.shape[-1]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return _last_two(self.codes)
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """The levels."""
+        return {"levels": self.levels}
+
+    def dequantize(self) -> Tensor:
+        """Return the levels that the codes point at."""
+        flat = self.codes.long().flatten(-2)
+        return self.levels.gather(-1, flat).reshape(self.codes.shape)
+
+
+@KINDS.register("values")
+@dataclass(frozen=True, eq=False)
+class Values(Quantized):
+    """Values that follow from no name: a code is an index into all values of all matrices of a call.
+
+    So equal codes are equal weights. Each matrix stores the values that it uses.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into ``levels``.
+    levels : Tensor of float32, shape (L,)
+        Ascending, each once: of all matrices.
+    """
+
+    levels: Tensor
+
+    shared = frozenset({"levels"})
+
+    @property
+    def alphabet(self) -> int:
+        """Number of values of all matrices together."""
+        return len(self.levels)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return _last_two(self.codes)
+
+    def dequantize(self) -> Tensor:
+        """Return the values."""
+        return self.levels[self.codes.long()]
+
+    def own(self) -> list[Codebook]:
+        """Return every matrix with the values that it uses, and codes that point at these."""
+        found = []
+        for codes in self.codes.reshape(-1, *self.shape):
+            used, places = torch.unique(codes.long(), return_inverse=True)
+            found.append(Codebook(places.to(code_dtype(len(used))), self.levels[used]))
+        return found
+
+    def side_bytes(self) -> Tensor:
+        """Return four bytes for every value that a matrix uses."""
+        counts = [len(matrix.levels) for matrix in self.own()]
+        return 4 * torch.tensor(counts, dtype=torch.int64).reshape(self.lead)
+
+
+@KINDS.register("additive")
+@dataclass(frozen=True, eq=False)
+class Additive(Quantized):
+    """Sums of signed coefficients of each matrix: a weight is the sum over i of ``a_i`` times +1 or -1.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Bit i is set where the sign of coefficient i is +.
+    coefficients : Tensor of float32, shape (..., k)
+        ``a_i``.
+    """
+
+    coefficients: Tensor
+
+    @property
+    def alphabet(self) -> int:
+        """2^k."""
+        return int(2 ** self.coefficients.shape[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return _last_two(self.codes)
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """The coefficients."""
+        return {"coefficients": self.coefficients}
+
+    def dequantize(self) -> Tensor:
+        """Return the sums, added in the order of the coefficients."""
+        codes = self.codes.long()
+        total = torch.zeros(codes.shape, dtype=torch.float32, device=codes.device)
+        for place in range(self.coefficients.shape[-1]):
+            sign = (codes >> place & 1) * 2 - 1
+            total += sign * self.coefficients[..., place, None, None]
+        return total
+
+
+@KINDS.register("vectors")
+@dataclass(frozen=True, eq=False)
+class Vectors(Quantized):
+    """Pieces of rows, each replaced by a vector of the matrix's own codebook.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, pieces of a row)
+        Index into the codebook of the matrix.
+    codebook : Tensor of float32, shape (..., K, d)
+        Vectors; a matrix that needs fewer repeats its last one.
+    columns : int
+        Length ``in`` of a row: the last piece may stand for fewer than d weights.
+    """
+
+    codebook: Tensor
+    columns: int
+
+    @property
+    def alphabet(self) -> int:
+        """Number of vectors K."""
+        return self.codebook.shape[-2]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (out, in)."""
+        return self.codes.shape[-2], self.columns
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """The codebook."""
+        return {"codebook": self.codebook}
+
+    def dequantize(self) -> Tensor:
+        """Return the rows put together from their pieces."""
+        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, -1, self.codebook.shape[-1])
+        pieces = self.codebook.gather(-2, flat)
+        return pieces.reshape(*self.codes.shape[:-1], -1)[..., : self.columns]
+
+
+def _last_two(codes: Tensor) -> tuple[int, int]:
+    return codes.shape[-2], codes.shape[-1]
+
+
+def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:
+    """Return one value for every weight, from one for every block; broadcastable to (..., out, in).
+
+    Parameters
+    ----------
+    values : Tensor, shape (..., blocks of rows, blocks of columns)
+        Of every block.
+    shape : tuple of int
+        (out, in).
+    block : tuple of int or None
+        Rows and columns of a block; None: the least that gives so many blocks.
+    """
+    for axis, size in zip((-2, -1), shape, strict=True):
+        count = values.shape[axis]
+        if count in (1, size):  # broadcasting does it
+            continue
+        each = block[axis] if block else -(-size // count)
+        values = values.repeat_interleave(each, dim=axis).narrow(axis, 0, size)
+    return values
+
+
+def exponents(scale: Tensor) -> Tensor:
+    """Return powers of two as stored, uint8: the exponent plus 127 (E8M0 of OCP MX 1.0); 0 for 2^-127."""
+    return (torch.frexp(scale).exponent + 126).clamp(0, 254).to(torch.uint8)
+
+
+def code_dtype(alphabet: int) -> torch.dtype:
+    """Return the smallest integers that hold the codes of an alphabet."""
+    if alphabet <= 2**8:
+        return torch.uint8
+    return torch.int16 if alphabet <= 2**15 else torch.int32
