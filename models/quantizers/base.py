@@ -71,6 +71,8 @@ class Quantizer(ABC):
     exceptions: ClassVar[dict[str, str]] = {}
     #: Which records it looks at beside the weights.
     calibration: Calibration = "none"
+    #: Whether it is there to compare with, and no quantizer that anyone would use.
+    control: ClassVar[bool] = False
 
     @property
     def adaptive(self) -> bool:
@@ -120,6 +122,12 @@ def source_key(defined: Callable[..., object]) -> str:
     except (OSError, TypeError):
         code = getattr(defined, "__code__", None)
         return content_key(defined.__qualname__, b"" if code is None else code.co_code)
+
+
+def check_bits(bits: int, low: int, high: int) -> None:
+    """Raise ``ValueError`` unless ``bits`` is an integer from ``low`` to ``high``."""
+    if not (isinstance(bits, int) and not isinstance(bits, bool) and low <= bits <= high):
+        raise ValueError(f"bits must be an integer from {low} to {high}, not {bits!r}")
 
 
 def check_scale(scale: str) -> None:

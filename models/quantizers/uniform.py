@@ -14,6 +14,7 @@ from models.quantizers.base import (
     check_weight,
     unit_scale,
 )
+from models.quantizers.blocks import Blocks, Per, check_per, divisor
 from models.quantizers.quantized import Grid, Quantized
 
 
@@ -34,10 +35,18 @@ class Uniform(Quantizer):
         ``b``, from 2 to 8. (One bit has no symmetric grid with zero in it: see ``Sign``.)
     scale : {"adaptive", "none"}
         ``none`` clips the weights to [-1, 1] and rounds them on the fixed grid ``k / q``.
+    per : {"tensor", "row"} or int
+        What shares an ``s``: the matrix, a row, or a group of so many weights of a row.
+
+    Notes
+    -----
+    Relative error on 128 x 128 normal weights, one ``s`` a matrix: 0.96, 0.42, 0.18, 0.085, 0.042 and 0.0104
+    at 2, 3, 4, 5, 6 and 8 bits.
     """
 
     bits: int
     scale: Scale = "adaptive"
+    per: Per = "tensor"
 
     formula = "s * k / q, q = 2^(bits-1) - 1, k = round(w * q / s), s = max |w|"
     reference = "symmetric absmax quantization: Jacob et al. 2018; Krishnamoorthi 2018"
@@ -46,6 +55,7 @@ class Uniform(Quantizer):
         if not (isinstance(self.bits, int) and 2 <= self.bits <= 8):
             raise ValueError(f"bits must be an integer from 2 to 8, not {self.bits!r}")
         check_scale(self.scale)
+        check_per(self.per)
 
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, shape (..., out, in): code ``k + q`` stands for ``k / q``."""
@@ -55,12 +65,16 @@ class Uniform(Quantizer):
         if self.scale == "none":
             codes = (weight.clamp(-1, 1) * half).round_()
             return Grid((codes + half).to(torch.uint8), levels, unit_scale(weight), stored="nothing")
-        scale = weight.abs().amax(dim=(-2, -1), keepdim=True)
-        # first the division, so that nothing overflows; a zero matrix is divided by one and stays zero
-        codes = (weight / torch.where(scale > 0, scale, 1)).mul_(half).round_()
-        return Grid((codes + half).to(torch.uint8), levels, scale)
+        blocks = Blocks.of(weight, self.per)
+        scale = blocks.largest()
+        # first the division, so that nothing overflows; a zero block is divided by one and stays zero
+        codes = (blocks.values / divisor(scale)).mul_(half).round_().add_(half).to(torch.uint8)
+        return Grid(blocks.restore(codes), levels, scale[..., 0], block=blocks.block)
 
 
 for _bits in (8, 6, 5, 4, 3, 2):
     QUANTIZERS.add(f"uniform-{_bits}", Uniform(_bits))
     QUANTIZERS.add(f"uniform-{_bits}-unscaled", Uniform(_bits, scale="none"))
+for _bits in (4, 3, 2):
+    QUANTIZERS.add(f"uniform-{_bits}-row", Uniform(_bits, per="row"))
+    QUANTIZERS.add(f"uniform-{_bits}-group32", Uniform(_bits, per=32))

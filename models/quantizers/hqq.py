@@ -1,0 +1,94 @@
+"""Affine levels whose zero point is moved by half-quadratic optimisation."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
+from models.quantizers.blocks import Blocks, Per, check_per
+from models.quantizers.quantized import Grid, Quantized
+
+#: Exponent of the norm of the error, start and growth of the penalty, most steps: as published.
+NORM, PENALTY, GROWTH, STEPS = 0.7, 10.0, 1.01, 20
+#: Below this range a block counts as constant.
+_FLAT = 1e-4
+
+
+@FAMILIES.register("hqq")
+@dataclass(frozen=True)
+class HalfQuadratic(Quantizer):
+    """Affine quantization that minimises ``sum |w - Q(w)|^0.7`` over the zero point of each group.
+
+    Twenty steps alternate between the error that a heavy-tailed penalty would leave (a shrinkage of the
+    present error) and the zero point that is best for it; a group stops when its mean error no longer falls.
+
+    Parameters
+    ----------
+    levels : int
+        Number of levels, 2 to 256; 3 are 1.58 bits.
+    per : {"tensor", "row"} or int
+        What shares scale and zero point.
+    """
+
+    levels: int
+    per: Per = 64
+
+    formula = (
+        "(k - z) / u, u = (levels - 1) / (max - min), k = round(w * u + z), z minimises sum |w - Q(w)|^0.7"
+    )
+    reference = "Badri & Shaji 2023, Half-Quadratic Quantization of Large Machine Learning Models"
+    adaptive = False
+    exceptions = {"idempotent": "the zero point is fitted anew"}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.levels, int) and 2 <= self.levels <= 256):
+            raise ValueError(f"levels must be an integer from 2 to 256, not {self.levels!r}")
+        check_per(self.per)
+
+    @property
+    def bits(self) -> float:  # type: ignore[override]
+        """log2 of the number of levels."""
+        return bits_of_levels(self.levels)
+
+    def quantize(self, weight: Tensor) -> Quantized:
+        """Quantize every matrix of ``weight``, shape (..., out, in)."""
+        blocks = Blocks.of(check_weight(weight), self.per)
+        values, top = blocks.values, self.levels - 1
+        low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
+        span = high - low
+        # a constant block is one level of any scale, at its own value
+        unit = torch.where(span > 0, top / torch.where(span > 0, span, 1), 1.0)
+        unit = torch.where(torch.isfinite(unit), unit, 1.0)
+        zero = -low * unit
+        if self.levels == 2**4:
+            zero = zero.round()
+        zero = _improved(blocks, unit, zero, top)
+        codes = (values * unit + zero).round_().clamp_(0, top).to(torch.uint8)
+        steps = torch.arange(top + 1, device=weight.device, dtype=torch.float32)
+        return Grid(blocks.restore(codes), steps, (1 / unit)[..., 0], zero[..., 0], block=blocks.block)
+
+
+def _improved(blocks: Blocks, unit: Tensor, zero: Tensor, top: int) -> Tensor:
+    """Return the zero points after the steps."""
+    penalty, values = PENALTY, blocks.values
+    least = torch.full_like(zero, torch.inf, dtype=torch.float64)
+    going = torch.ones_like(zero, dtype=torch.bool)
+    for _ in range(STEPS):
+        rounded = (values * unit + zero).round_().clamp_(0, top)
+        error = values - (rounded - zero) / unit
+        mean = blocks.mean(error.abs())
+        going &= mean < least
+        if not bool(going.any()):
+            break
+        least = torch.where(going, mean, least)
+        size = error.abs()
+        shrunk = error.sign() * (size - size.pow(NORM - 1) / penalty).relu_()
+        moved = blocks.mean(rounded - (values - shrunk) * unit).float()
+        zero = torch.where(going, moved, zero)
+        penalty *= GROWTH
+    return zero
+
+
+for _name, _levels in (("4", 16), ("3", 8), ("2", 4), ("1.58", 3)):
+    QUANTIZERS.add(f"hqq-{_name}", HalfQuadratic(_levels))
