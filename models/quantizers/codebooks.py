@@ -200,9 +200,10 @@ def _exact(rising: Tensor, count: int) -> Tensor:
     ends = torch.cat(edges[::-1], dim=-1)
     number = ends.diff(dim=-1)
     means = sums.gather(-1, ends).diff(dim=-1) / number.clamp(min=1)
-    # an empty bin repeats the level before it
+    # an empty bin repeats the level before it, or the first where there is none before
+    first = (number > 0).long().argmax(-1, keepdim=True)
     known = torch.where(number > 0, torch.arange(number.shape[-1]), 0).cummax(-1).values
-    return means.gather(-1, known)
+    return means.gather(-1, torch.maximum(known, first))
 
 
 for _bits in (4, 3, 2, 1):

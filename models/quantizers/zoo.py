@@ -6,7 +6,8 @@ A specification names a family and its parameters: ``ternary:sparsity=0.8``.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
 from molecules.errors import MolmisError, UnknownNameError
@@ -20,7 +21,7 @@ PAPER = (
 )
 
 #: Names that stand for several quantizers.
-GROUPS = ("paper", "all")
+GROUPS = ("paper", "all", "controls")
 
 
 def zoo_names(group: str = "paper") -> tuple[str, ...]:
@@ -31,8 +32,9 @@ def zoo_names(group: str = "paper") -> tuple[str, ...]:
 
     Parameters
     ----------
-    group : {"paper", "all"}
-        ``paper``: the twelve with a scale that the tables show; ``all``: every registered quantizer.
+    group : {"paper", "all", "controls"}
+        ``paper``: the twelve with a scale that the tables show; ``all``: every registered quantizer that is
+        no control; ``controls``: pruning, noise, and a constant, to compare with.
 
     Raises
     ------
@@ -41,14 +43,15 @@ def zoo_names(group: str = "paper") -> tuple[str, ...]:
     """
     if group == "paper":
         return PAPER
-    if group != "all":
+    if group not in GROUPS:
         raise UnknownNameError("group of quantizers", group, GROUPS)
 
     def place(item: tuple[str, Quantizer]) -> tuple[bool, float, str]:
         name, quantizer = item
         return (not quantizer.adaptive, -quantizer.bits, name)
 
-    return tuple(name for name, _ in sorted(QUANTIZERS.items(), key=place))
+    members = [item for item in QUANTIZERS.items() if item[1].control == (group == "controls")]
+    return tuple(name for name, _ in sorted(members, key=place))
 
 
 def split_names(text: str) -> list[str]:
@@ -118,12 +121,16 @@ def canonical_name(quantizer: Quantizer) -> str:
     for family, cls in FAMILIES.items():
         if type(quantizer) is cls:
             given = [
-                f"{field.name}={getattr(quantizer, field.name)}"
+                f"{field.name}={_written(getattr(quantizer, field.name))}"
                 for field in _parameters(cls)
                 if getattr(quantizer, field.name) != field.default
             ]
             return f"{family}:{','.join(given)}"
     raise UnknownNameError("quantizer family", type(quantizer).__name__, FAMILIES)
+
+
+def _written(value: object) -> str:
+    return canonical_name(value) if isinstance(value, Quantizer) else str(value)
 
 
 def _parse(text: str) -> Quantizer:
@@ -159,19 +166,30 @@ def _parameters(cls: type[Quantizer]) -> Iterable[Field[Any]]:
 
 def _convert(text: str, key: str, value: str, kind: Any) -> Any:
     """Return ``value`` as the type ``kind`` of the parameter ``key``."""
-    if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-    else:
-        try:
-            return kind(value)
-        except ValueError:
-            pass  # told below, with what is allowed
+    for one in _alternatives(kind):
+        if get_origin(one) is Literal:
+            if value in get_args(one):
+                return value
+        elif one is Quantizer:
+            return QUANTIZERS[value]  # an unknown name is told there
+        elif one is not NoneType:
+            try:
+                return one(value)
+            except ValueError:
+                continue  # told below, with what is allowed
     raise MolmisError(f"quantizer {text!r}: {key}={value!r} is not allowed; write {key}={_allowed(kind)}")
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def _allowed(kind: Any) -> str:
     """Say in a word or two which values a type has."""
+    if len(parts := _alternatives(kind)) > 1:
+        return "|".join(_allowed(part) for part in parts if part is not NoneType)
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
-    return {int: "INTEGER", float: "NUMBER"}.get(kind, str(getattr(kind, "__name__", kind)))
+    words = {int: "INTEGER", float: "NUMBER", Quantizer: "NAME"}
+    return words.get(kind, str(getattr(kind, "__name__", kind)))

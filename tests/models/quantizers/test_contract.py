@@ -28,9 +28,9 @@ def test_registered_quantizer_is_documented(name):
     assert hash(quantizer) == hash(replace(quantizer))
 
 
-def test_only_a_grid_too_wide_for_small_weights_is_flagged():
+def test_a_grid_too_wide_for_small_weights_and_the_constant_are_flagged():
     flagged = {name for name, quantizer in QUANTIZERS.items() if check(quantizer)}
-    assert flagged == {"uniform-2-unscaled"}
+    assert flagged == {"uniform-2-unscaled", "constant"}
 
 
 @dataclass(frozen=True)
