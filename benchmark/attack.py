@@ -99,9 +99,11 @@ def attack_quantizers(
 
 def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -> Signals:
     """Return the signals of every run and record of the pool under a quantizer."""
-    margin, trace = [], []
+    margin, trace, first = [], [], 0
     for block in traced:
-        heads = quantize_heads(block.snapshots, quantizer).heads
+        runs = range(first, first + len(block.centre))
+        first = runs.stop
+        heads = quantize_heads(block.snapshots, quantizer, data.calibration(quantizer, runs)).heads
         points = heads.weights[0].shape[1]
         centre, spread = (part.to(data.pool.device)[:, None] for part in (block.centre, block.spread))
         labels = (data.pool_labels - centre) / spread

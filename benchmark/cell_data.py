@@ -7,10 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmark.calibration import calibration_records, public_records
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
 from models.encoders.base import embed
 from models.heads import Heads
+from models.quantizers import Quantizer
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves, split
@@ -36,6 +38,8 @@ class CellData:
         indicator is measured on then, the same for every run.
     smiles : tuple of str
         Of the N records of the pool.
+    public : Tensor, shape (n, d), or None
+        Records that quantizers may be calibrated on without a look at the task.
     """
 
     kind: Kind
@@ -47,6 +51,12 @@ class CellData:
     fresh: Tensor | None = None
     fresh_labels: Tensor | None = None
     smiles: tuple[str, ...] = ()
+    public: Tensor | None = None
+
+    def calibration(self, quantizer: Quantizer, runs: range) -> Tensor | None:
+        """Return what a quantizer is calibrated on, for some runs; None for one that needs no records."""
+        members = self.members[runs.start : runs.stop]
+        return calibration_records(quantizer.calibration, self.public, self.pool, members)
 
     def held_out(self, run: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return what r of a run is measured on: records that the run was not trained on.
@@ -93,6 +103,7 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         labels[test],
         members,
         smiles=tuple(records.smiles[place] for place in pool),
+        public=public_records(cell, progress),
     )
 
 
@@ -114,7 +125,15 @@ def _drawn_data(cell: Cell) -> CellData:
     )
     members = member_halves(len(pool), cell.protocol.runs, cell.protocol.seed)
     return CellData(
-        records.kind, pool, labels, test, test_labels, members, fresh=fresh, fresh_labels=fresh_labels
+        records.kind,
+        pool,
+        labels,
+        test,
+        test_labels,
+        members,
+        fresh=fresh,
+        fresh_labels=fresh_labels,
+        public=public_records(cell),
     )
 
 

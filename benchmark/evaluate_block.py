@@ -33,7 +33,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     """
     device = data.pool.device
     runs = bank.runs
-    quantized = quantize_heads(bank.snapshots, quantizer)
+    quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, runs))
     rates = [_rate_of_run(quantized, place, data, bank) for place in range(len(runs))]
     table: dict[str, object] = {
         "run": list(runs),

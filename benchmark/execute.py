@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from benchmark.calibration import CAVEATS
 from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys
@@ -166,7 +167,8 @@ def _contract(name: str, quantizer: Quantizer) -> list[str]:
             f"quantizer {name} breaks the contract, {refused[0].check}: {refused[0].message}{more}; "
             "see docs/extending.md"
         )
-    return [finding.message for finding in findings]
+    caveat = CAVEATS.get(quantizer.calibration)
+    return [finding.message for finding in findings] + ([caveat] if caveat else [])
 
 
 def choose_device(name: str) -> str:
