@@ -1,6 +1,6 @@
 # molmis: what quantizers leak, and what they cost.   make help
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types check bench clean
+.PHONY: help install run test lint types check bench studies clean
 
 # the first Python of at least 3.11 on the path; choose another with  make PYTHON=/path/to/python run
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -43,6 +43,12 @@ bench: $(READY) ## the speed and accuracy figures of the README
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.exact
 	$(BIN)/python -m benchmarks.attacks
+
+studies: $(READY) ## the studies behind docs/ (hours; goes on where it was)
+	$(BIN)/python -m benchmarks.indicator_exact
+	$(BIN)/python -m benchmarks.indicator_synthetic
+	$(BIN)/python -m benchmarks.indicator
+	for figure in fig1 fig2 fig5; do $(BIN)/python -m benchmark.reproduce $$figure --out out/$$figure; done
 
 clean: ## remove the environment and what was made; results/ and the user's cache stay
 	rm -rf $(VENV) out build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

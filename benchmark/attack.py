@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData, to_device
+from benchmark.evaluate_block import RECORD_BLOCK
 from benchmark.privacy.attacks import ATTACKS, Signals
 from benchmark.privacy.attacks.signals import margins, trace_epochs
 from benchmark.privacy.exposure import FEWEST_RUNS, exposures
@@ -18,6 +20,7 @@ from models.heads import Bank, Heads, record_losses
 from models.quantized_heads import quantize_heads
 from models.quantizers import QUANTIZERS, Quantizer
 from molecules.progress import SILENT, Progress
+from tasks.task import Kind
 
 #: The quantizer whose heads are the full-precision shadows.
 FULL_PRECISION = "float32"
@@ -107,14 +110,29 @@ def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -
         points = heads.weights[0].shape[1]
         centre, spread = (part.to(data.pool.device)[:, None] for part in (block.centre, block.spread))
         labels = (data.pool_labels - centre) / spread
-        losses = []
-        for point in range(points):
-            outputs = to_device(heads[:, point], data.pool.device)(data.pool)
-            losses.append(record_losses(data.kind, outputs, labels).float().cpu().numpy())
-        margin.append(margins(data.kind, outputs.cpu().numpy(), labels.cpu().numpy()))
-        trace.append(np.stack(losses, axis=1))
+        snapshots = [to_device(heads[:, point], data.pool.device) for point in range(points)]
+        parts = [
+            _read(data.kind, snapshots, *part)
+            for part in zip(
+                torch.split(data.pool, RECORD_BLOCK), torch.split(labels, RECORD_BLOCK, dim=1), strict=True
+            )
+        ]
+        margin.append(np.concatenate([part[0] for part in parts], axis=1))
+        trace.append(np.concatenate([part[1] for part in parts], axis=2))
     whole = np.concatenate(trace)
     return Signals(data.kind, np.concatenate(margin), whole[:, -1], whole, data.members)
+
+
+def _read(
+    kind: Kind, snapshots: Sequence[Heads], inputs: Tensor, labels: Tensor
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the margins by the last snapshots (runs, m, T), and the losses by all of them (runs, P, m)."""
+    losses = []
+    for heads in snapshots:
+        outputs = heads(inputs)
+        losses.append(record_losses(kind, outputs, labels).float())
+    margin = margins(kind, outputs.cpu().numpy(), labels.cpu().numpy())
+    return margin, torch.stack(losses, dim=1).cpu().numpy()
 
 
 def exposed_records(target: Signals, data: CellData) -> pd.DataFrame:

@@ -11,13 +11,14 @@ from benchmark.attack import FULL_PRECISION, Traced, signals_of
 from benchmark.cell_data import CellData
 from benchmark.joint_report import ALL, ALONE
 from benchmark.privacy.attacks import Signals
-from benchmark.privacy.joint_release import SINGLE, joint_scores, sum_scores
+from benchmark.privacy.attacks.base import Scores
+from benchmark.privacy.joint_release import SINGLE, joint_scores, single_scores
 from benchmark.privacy.panel import figures_of, why_not
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
 
 #: How several versions are attacked, by the name in the table.
-JOINT = {"sum": sum_scores, "joint": joint_scores}
+JOINT = ("sum", "joint")
 
 
 def attack_releases(
@@ -75,23 +76,36 @@ def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
     others = [name for name in versions if name != FULL_PRECISION]
     # what cannot be attacked is no part of the whole: it would take the others with it
     readable = [name for name in others if not why_not(SINGLE, versions[name], versions[name])]
-    jobs = [(FULL_PRECISION, ALONE, [FULL_PRECISION])]
-    jobs += [(f"{FULL_PRECISION} + {name}", how, [FULL_PRECISION, name]) for name in others for how in JOINT]
-    if readable:
-        jobs += [(ALL, how, [FULL_PRECISION, *readable]) for how in JOINT]
+    full = versions[FULL_PRECISION]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        frames = pool.map(lambda job: _tried(job[0], job[1], [versions[name] for name in job[2]]), jobs)
-        return pd.concat(frames, ignore_index=True)
+        alone = dict(
+            zip(readable, pool.map(lambda name: single_scores(versions[name]), readable), strict=True)
+        )
+        if not why_not(SINGLE, full, full):
+            alone[FULL_PRECISION] = single_scores(full)
+
+        def tried(job: tuple[str, str, list[str]]) -> pd.DataFrame:
+            release, how, names = job
+            reason = next((said for n in names if (said := why_not(SINGLE, versions[n], versions[n]))), "")
+            if reason:
+                head = {"release": release, "versions": len(names), "attack": how}
+                return pd.DataFrame([{**head, "run": -1, "reason": reason}])
+            joint = how == "joint"
+            scores = joint_scores([versions[n] for n in names]) if joint else sum(alone[n] for n in names)
+            return _figures(release, how, len(names), np.asarray(scores), full)
+
+        jobs = [(FULL_PRECISION, ALONE, [FULL_PRECISION])]
+        jobs += [(f"{FULL_PRECISION} + {n}", how, [FULL_PRECISION, n]) for n in others for how in JOINT]
+        if readable:
+            jobs += [(ALL, how, [FULL_PRECISION, *readable]) for how in JOINT]
+        return pd.concat(pool.map(tried, jobs), ignore_index=True)
 
 
-def _tried(release: str, how: str, versions: Sequence[Signals]) -> pd.DataFrame:
-    head: dict[str, object] = {"release": release, "versions": len(versions), "attack": how}
-    reason = next((said for v in versions if (said := why_not(SINGLE, v, v))), "")
-    if reason:
-        return pd.DataFrame([{**head, "run": -1, "reason": reason}])
-    scores = JOINT.get(how, sum_scores)(versions)
-    figures = figures_of(scores, versions[0].members)
-    table: dict[str, object] = {**head, "run": np.arange(versions[0].runs), "reason": ""}
+def _figures(release: str, how: str, versions: int, scores: Scores, full: Signals) -> pd.DataFrame:
+    """Return the figures of every run for the scores of one attack on one release."""
+    figures = figures_of(scores, full.members)
+    head: dict[str, object] = {"release": release, "versions": versions, "attack": how}
+    table: dict[str, object] = {**head, "run": np.arange(full.runs), "reason": ""}
     table |= {label: figure.of_runs for label, figure in figures.items()}
     table |= {f"{label}_record_error": figures[label].record_error for label in ("auc", "advantage")}
     return pd.DataFrame(table)

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from benchmark.privacy.attacks.base import Runs, Scores
 from benchmark.privacy.attacks.lira import Gaussians, Lira, gaussians
@@ -34,18 +33,12 @@ Truths = NDArray[np.bool_]
 SINGLE = Lira(online=True, fixed=True)
 
 
-def sum_scores(versions: Sequence[Signals]) -> Scores:
-    """Return the sum of LiRA's cross-fitted log-likelihood ratios over the versions, shape (R, N).
+def single_scores(version: Signals) -> Scores:
+    """Return LiRA's cross-fitted log-likelihood ratio on one version, shape (R, N).
 
-    Parameters
-    ----------
-    versions : sequence of Signals
-        Of the same runs and records, one of each published version.
+    Their sum over versions is the attack *sum*.
     """
-    scores = cross_scored(SINGLE, versions[0], versions[0])
-    for version in versions[1:]:
-        scores += cross_scored(SINGLE, version, version)
-    return scores
+    return cross_scored(SINGLE, version, version)
 
 
 def joint_scores(versions: Sequence[Signals], shrinkage: float | None = None) -> Scores:
@@ -84,9 +77,7 @@ def joint_score(
     """
     shrinkage = 1 / len(fit) if shrinkage is None else shrinkage
     members = versions[0].members[fit]
-    laws = [
-        [gaussians(v.margin[fit], chosen, fixed=True) for v in versions] for chosen in (members, ~members)
-    ]
+    laws = [[gaussians(v, fit, inside=inside, fixed=True) for v in versions] for inside in (True, False)]
     total = np.zeros((len(scored), members.shape[1]))
     for target in range(versions[0].margin.shape[2]):  # label by label: all at once would not fit in memory
         inside, out = (_Side.of(part, target) for part in laws)
@@ -95,8 +86,7 @@ def joint_score(
         out.correlate(known, ~members, shrinkage)
         inside.mean, out.mean = _damped(inside, out, members)
         observed = np.stack([v.margin[scored, :, target] for v in versions])
-        ratio = inside.log_density(observed) - out.log_density(observed)
-        total += np.nan_to_num(ratio)  # a missing label, or a record without shadows, tells nothing
+        total += np.nan_to_num(_ratio(observed, inside, out))  # what is missing tells nothing
     return total
 
 
@@ -128,14 +118,27 @@ class _Side:
         standard = (known - self.mean[:, None]) / self.deviation[:, None, None]
         self.correlation = correlation(standard, chosen, shrinkage)
 
-    def log_density(self, observed: NDArray[np.float32]) -> Floats:
-        """Return the log density of margins (V, S, N) up to a constant, shape (S, N)."""
-        standard = (observed - self.mean[:, None]) / self.deviation[:, None, None]
-        factor = np.linalg.cholesky(self.correlation)
-        flat = standard.reshape(len(standard), -1)
-        white = solve_triangular(factor, flat, lower=True, check_finite=False)
-        squares = (white**2).sum(0).reshape(observed.shape[1:])
-        return np.asarray(-0.5 * squares - np.log(self.deviation).sum() - np.log(np.diag(factor)).sum())
+    @property
+    def precision(self) -> Floats:
+        """Inverse covariance of the versions, shape (V, V)."""
+        return np.asarray(np.linalg.inv(self.correlation * self.deviation * self.deviation[:, None]))
+
+
+def _ratio(observed: NDArray[np.float32], inside: _Side, out: _Side) -> Floats:
+    """Return the log-likelihood ratio of margins (V, S, N), shape (S, N).
+
+    With u measured from the middle of the means it is u' A u + b' u + c: one product for all models and
+    records.
+    """
+    half, middle = (inside.mean - out.mean) / 2, (inside.mean + out.mean) / 2
+    a = (out.precision - inside.precision) / 2
+    b = (out.precision + inside.precision) @ half
+    c = (half * (a @ half)).sum(0)
+    c += (np.linalg.slogdet(inside.precision)[1] - np.linalg.slogdet(out.precision)[1]) / 2
+    u = observed - middle[:, None]
+    slope = np.tensordot(a, u, axes=1)
+    slope += b[:, None]
+    return np.asarray(np.einsum("vsn,vsn->sn", u, slope) + c)
 
 
 def _damped(inside: _Side, out: _Side, members: Truths) -> tuple[Floats, Floats]:

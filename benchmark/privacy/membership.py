@@ -6,6 +6,7 @@ between runs, plus the one between records, less what both count (Cameron, Gelba
 clustering). The one between records is by influence: how far each record moves the mean.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,17 +85,22 @@ def _others_below(scores: Floats, members: Truths) -> Floats:
     """Return how many records of the other class score below each record, ties one half, shape (R, N)."""
     order = np.argsort(scores, axis=1)
     rising = np.take_along_axis(scores, order, axis=1)
-    if (rising[:, 1:] == rising[:, :-1]).any():
-        ranks = stats.rankdata(scores, axis=1)
-        own = np.empty_like(ranks)  # rank within the own class
-        for chosen in (members, ~members):
-            own[chosen] = stats.rankdata(scores[chosen].reshape(len(scores), -1), axis=1).ravel()
-        return np.asarray(ranks - own)
     truth = np.take_along_axis(members, order, axis=1)
-    so_far = np.cumsum(truth, axis=1)  # one sort serves both classes where nothing is tied
-    sorted_below = np.where(truth, np.arange(scores.shape[1]) + 1 - so_far, so_far)
+    inside = np.cumsum(truth, axis=1)  # members up to each place; one sort serves both classes
+    place = np.arange(scores.shape[1])
+    tied = rising[:, 1:] == rising[:, :-1]
+    if tied.any():  # all of a tie count half of the others in it: the mean of before and after the tie
+        edge = np.zeros((len(scores), 1), dtype=np.bool_)
+        first = np.maximum.accumulate(np.where(np.hstack([edge, tied]), 0, place), axis=1)
+        ends = np.where(np.hstack([tied, edge]), scores.shape[1], place)
+        last = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+        padded = np.pad(inside, ((0, 0), (1, 0)))
+        before, after = (np.take_along_axis(padded, ends, axis=1) for ends in (first, last + 1))
+        others = np.where(truth, first + last + 1 - before - after, before + after) / 2
+    else:
+        others = np.where(truth, place + 1 - inside, inside).astype(np.float64)
     below = np.empty(scores.shape)
-    np.put_along_axis(below, order, sorted_below.astype(np.float64), axis=1)
+    np.put_along_axis(below, order, others, axis=1)
     return below
 
 
@@ -125,29 +131,40 @@ def advantage(scores: Floats, members: Truths, thresholds: Floats) -> Figure:
         Of every run; chosen on other runs, so that the figure is not flattered by the choice.
     """
     called = scores >= thresholds[:, None]
-    sizes = np.where(members, members.sum(1)[:, None], (~members).sum(1)[:, None])
-    signed = np.where(members, called, -1.0 * called) / sizes
-    rates = [(called & part).sum(1) / part.sum(1) for part in (members, ~members)]
-    centre = np.where(members, rates[0][:, None], -rates[1][:, None]) / sizes
-    return Figure(rates[0] - rates[1], _record_error(signed - centre))
+    sizes = [part.sum(1) for part in (members, ~members)]
+    hits = (called & members).sum(1)
+    true_rate, false_rate = hits / sizes[0], (called.sum(1) - hits) / sizes[1]
+    # what a record counts for is one of four numbers: called or not, a non-member or a member
+    influence = np.stack(
+        [
+            false_rate / sizes[1],
+            (false_rate - 1) / sizes[1],
+            -true_rate / sizes[0],
+            (1 - true_rate) / sizes[0],
+        ],
+        axis=1,
+    )
+    kinds = 2 * members.astype(np.intp) + called
+    return Figure(true_rate - false_rate, _record_error(np.take_along_axis(influence, kinds, axis=1)))
 
 
-def true_positive_rate(scores: Floats, members: Truths, false_positive_rate: float) -> Figure:
-    """Return the true-positive rate of every run at a false-positive rate, by the ROC curve of that run.
+def true_positive_rates(scores: Floats, members: Truths, rates: Sequence[float] = RATES) -> list[Figure]:
+    """Return the true-positive rate of every run at each false-positive rate, by the ROC curve of that run.
 
     NaN where the non-members are too few to resolve the rate: fewer than one of them would pass. Of a tie at
-    the threshold nobody passes.
+    the threshold nobody passes. No error for the choice of records: see :func:`clopper_pearson`.
     """
-    outside = int((~members[0]).sum())
-    allowed = int(np.floor(false_positive_rate * outside + 1e-9))
-    if allowed < 1:
-        return Figure(np.full(len(scores), np.nan))
-    others = scores[~members].reshape(len(scores), -1)
-    threshold = -np.partition(-others, allowed, axis=1)[:, allowed]  # the first that must not pass
-    passed = scores > threshold[:, None]
-    values = (passed & members).sum(1) / members.sum(1)
-    influence = np.where(members, passed - values[:, None], 0.0) / members.sum(1)[:, None]
-    return Figure(values, _record_error(influence))
+    inside, outside = (scores[part].reshape(len(scores), -1) for part in (members, ~members))
+    outside = np.sort(outside, axis=1)
+    found = []
+    for rate in rates:
+        allowed = int(np.floor(rate * outside.shape[1] + 1e-9))
+        if allowed < 1:
+            found.append(Figure(np.full(len(scores), np.nan)))
+            continue
+        threshold = outside[:, -1 - allowed]  # the first that must not pass
+        found.append(Figure((inside > threshold[:, None]).mean(1)))
+    return found
 
 
 def clopper_pearson(rate: float, trials: int, level: float = 0.95) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from benchmark.privacy.membership import (
     advantage,
     auc,
     best_threshold,
-    true_positive_rate,
+    true_positive_rates,
 )
 
 #: Attacks that are also tried with full-precision shadows against a quantized target.
@@ -101,4 +101,5 @@ def figures_of(scores: NDArray[np.float64], members: NDArray[np.bool_]) -> dict[
     thresholds[first] = best_threshold(scores[second], members[second])
     thresholds[second] = best_threshold(scores[first], members[first])
     found = {"auc": auc(scores, members), "advantage": advantage(scores, members, thresholds)}
-    return found | {f"tpr_{100 * rate:g}": true_positive_rate(scores, members, rate) for rate in RATES}
+    rates = true_positive_rates(scores, members)
+    return found | {f"tpr_{100 * rate:g}": figure for rate, figure in zip(RATES, rates, strict=True)}

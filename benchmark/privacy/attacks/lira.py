@@ -35,27 +35,24 @@ class Gaussians:
     deviation: Floats
 
 
-def gaussians(margin: NDArray[np.float32], chosen: NDArray[np.bool_], *, fixed: bool) -> Gaussians:
-    """Return the Gaussians over the models that ``chosen`` picks for each record.
+def gaussians(shadows: Signals, fit: Runs, *, inside: bool, fixed: bool) -> Gaussians:
+    """Return the Gaussians over the shadow models with each record, or over those without it.
 
     Parameters
     ----------
-    margin : ndarray, shape (F, N, T)
-        Signals of the shadow models.
-    chosen : ndarray of bool, shape (F, N)
-        Which of them count, for each record.
+    shadows : Signals
+        Of the shadow models.
+    fit : ndarray of int, shape (F,)
+        Runs that may be used.
+    inside : bool
+        Over those trained on the record.
     fixed : bool
         One standard deviation for all records of a label (pooled over records), instead of one for each.
     """
-    weight = chosen.astype(np.float64)
-    count = weight.sum(0)[:, None]
-    values = margin.astype(np.float64)
+    mean, squares, count = shadows.moments(fit, inside=inside)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.einsum("fn,fnt->nt", weight, values) / count
-        squares = np.einsum("fn,fnt->nt", weight, (values - mean) ** 2)
         pooled = np.sqrt(np.nansum(squares, 0) / np.maximum(np.where(np.isnan(mean), 0, count - 1).sum(0), 1))
         own = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
-    mean = np.where(count > 0, mean, np.nan)
     deviation = np.broadcast_to(pooled, mean.shape) if fixed else own
     return Gaussians(mean, np.maximum(deviation, max(FLOOR * float(pooled.max()), 1e-12)))
 
@@ -85,22 +82,37 @@ class Lira(Attack):
 
     def score(self, target: Signals, shadows: Signals, fit: Runs, scored: Runs) -> Scores:
         """Return the score of every record; 0 for one whose shadow models do not tell."""
-        members = shadows.members[fit]
-        out = gaussians(shadows.margin[fit], ~members, fixed=self.fixed)
+        out = gaussians(shadows, fit, inside=False, fixed=self.fixed)
         observed = target.margin[scored]
         if self.online:
-            inside = gaussians(shadows.margin[fit], members, fixed=self.fixed)
-            terms = _log_density(observed, inside) - _log_density(observed, out)
-        elif target.kind is Kind.CLASSIFICATION:
+            inside = gaussians(shadows, fit, inside=True, fixed=self.fixed)
+            return log_ratio(observed, inside, out)
+        if target.kind is Kind.CLASSIFICATION:
             terms = np.log(np.maximum(ndtr((observed - out.mean) / out.deviation), 1e-300))
         else:
             terms = np.log(np.maximum(_share_beyond(observed, out), 1e-300))
         return np.asarray(np.nansum(terms, axis=2))
 
 
-def _log_density(values: NDArray[np.float32], law: Gaussians) -> Floats:
-    """Return the log density up to a constant, shape (R, N, T)."""
-    return np.asarray(-0.5 * ((values - law.mean) / law.deviation) ** 2 - np.log(law.deviation))
+def log_ratio(observed: NDArray[np.float32], inside: Gaussians, out: Gaussians) -> Scores:
+    """Return the log-likelihood ratio of the Gaussians, summed over labels, shape (R, N).
+
+    A missing label, or a record without shadow models on either side, adds nothing.
+    """
+    precision_in, precision_out = 1 / inside.deviation**2, 1 / out.deviation**2
+    half = (inside.mean - out.mean) / 2
+    # with u measured from the middle of the means the ratio is a u^2 + b u + c: one pass over all runs
+    a = (precision_out - precision_in) / 2
+    b = half * (precision_in + precision_out)
+    c = a * half**2 + np.log(out.deviation / inside.deviation)
+    # a label is missing in all runs or in none
+    known = ~(np.isnan(b) | np.isnan(observed).any(0))
+    a, b, c = (np.where(known, part, 0.0) for part in (a, b, c))
+    u = observed - np.where(known, (inside.mean + out.mean) / 2, 0.0)
+    np.copyto(u, 0.0, where=~known)
+    slope = a * u
+    slope += b
+    return np.asarray(np.einsum("rnt,rnt->rn", u, slope) + c.sum(-1))
 
 
 def _share_beyond(residual: NDArray[np.float32], out: Gaussians) -> Floats:

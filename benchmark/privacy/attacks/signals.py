@@ -1,6 +1,6 @@
 """What an attacker sees of the published heads: per-record signals of every run, and who was a member."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -8,8 +8,13 @@ from numpy.typing import NDArray
 
 from tasks.task import Kind
 
-#: Points of the loss trace: so many snapshots, evenly spread, the last one included.
-TRACE_POINTS = 5
+#: Points of the loss trace: so many snapshots, evenly spread, the last one included. Each costs a pass over
+#: all runs and records; with five of them no AUC was larger by more than 0.007 on tox21 and delaney.
+TRACE_POINTS = 3
+
+
+#: Mean, sum of squared distances, count.
+Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,40 @@ class Signals:
     loss: NDArray[np.float32]
     trace: NDArray[np.float32] | None
     members: NDArray[np.bool_]
+    _moments: dict[tuple[bytes, bool], Moments] = field(init=False, default_factory=dict, repr=False)
+
+    def moments(self, fit: NDArray[np.intp], *, inside: bool) -> Moments:
+        """Return moments of the margins over some runs with each record, or over those without it.
+
+        They are kept: several attacks fit the same.
+
+        Parameters
+        ----------
+        fit : ndarray of int, shape (F,)
+            Which runs.
+        inside : bool
+            Over those trained on the record.
+
+        Returns
+        -------
+        mean, squares : ndarray, shape (N, T)
+            Mean, and sum of the squared distances from it; NaN where there is no such run.
+        count : ndarray, shape (N, 1)
+            How many runs that are.
+        """
+        key = (fit.tobytes(), inside)
+        if key not in self._moments:
+            chosen = self.members[fit] if inside else ~self.members[fit]
+            weight = chosen.astype(np.float64)
+            count = weight.sum(0)[:, None]
+            values = self.margin[fit].astype(np.float64)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                mean = np.einsum("fn,fnt->nt", weight, values) / count
+            values -= mean
+            values *= values
+            squares = np.einsum("fn,fnt->nt", weight, values)
+            self._moments[key] = mean, squares, count
+        return self._moments[key]
 
     @property
     def runs(self) -> int:

@@ -24,7 +24,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     quantizers = list(dict.fromkeys(rows["quantizer"]))
     colours = sns.color_palette("viridis", len(quantizers))
     deep = -(-len(names) // COLUMNS)
-    figure = Figure(figsize=(3.2 * COLUMNS, 3.0 * deep + 0.7), layout="constrained")
+    figure = Figure(figsize=(3.2 * COLUMNS, 3.15 * deep + 0.7), layout="constrained")
     axes = figure.subplots(deep, COLUMNS, squeeze=False).ravel()
     for panel, name in zip(axes, names, strict=False):
         own = rows[rows["configuration"] == name].set_index("quantizer")
@@ -32,8 +32,8 @@ def draw(rows: pd.DataFrame) -> Figure:
             _point(panel, own.loc[quantizer], colour, marker, quantizer)
         first = own.iloc[0]
         panel.set_title(
-            f"{name}\nSpearman {first['spearman']:.2f}  (plain {first['spearman_plain']:.2f}, "
-            f"gap {first['spearman_gap']:.2f}, gap/dev. {first['spearman_gap_deviation']:.2f})",
+            f"{name}\nSpearman of r {first['spearman']:.2f}, plain {first['spearman_plain']:.2f},\n"
+            f"gap {first['spearman_gap']:.2f}, gap / deviation {first['spearman_gap_deviation']:.2f}",
             fontsize=8.5,
             loc="left",
         )
@@ -43,7 +43,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     figure.supxlabel("r × 10⁴: membership effect, 95 % interval  (right = more private)", fontsize=9)
     figure.supylabel("MIS ≤ by attacks, one-sided 95 % limits", fontsize=9)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=8, frameon=False)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmark.privacy.attacks import ATTACKS, Signals
-from benchmark.privacy.joint_release import correlation, joint_score, joint_scores, sum_scores
+from benchmark.privacy.joint_release import correlation, joint_score, joint_scores, single_scores
 from benchmark.privacy.membership import Figure, auc
 from benchmark.privacy.panel import cross_scored, halves
 from molecules.splits import member_halves
@@ -40,6 +40,10 @@ def closed_form(leak: float, count: int, shared: float = 0.0) -> float:
 
 def figure(scores: np.ndarray, of: list[Signals]) -> Figure:
     return auc(scores, of[0].members)
+
+
+def sum_scores(versions):
+    return sum(single_scores(version) for version in versions)
 
 
 @pytest.mark.parametrize("how", [sum_scores, joint_scores])

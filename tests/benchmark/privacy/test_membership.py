@@ -15,7 +15,7 @@ from benchmark.privacy.membership import (
     best_threshold,
     clopper_pearson,
     holm,
-    true_positive_rate,
+    true_positive_rates,
 )
 from molecules.splits import member_halves
 
@@ -68,13 +68,13 @@ def test_true_positive_rate_by_brute_force(rate, tied):
         # one of few distinct thresholds, none of which lets too many non-members pass
         allowed = [t for t in np.unique(score) if (score[~own] > t).mean() <= rate + 1e-9]
         expected.append(max((score[own] > t).mean() for t in allowed))
-    np.testing.assert_allclose(true_positive_rate(scores, members, rate).of_runs, expected)
+    np.testing.assert_allclose(true_positive_rates(scores, members, [rate])[0].of_runs, expected)
 
 
 def test_a_rate_that_the_non_members_cannot_resolve_is_unknown():
     scores, members = drawn(records=80)  # 40 non-members: 1 in 40 is the least
-    assert np.isnan(true_positive_rate(scores, members, 0.01).of_runs).all()
-    assert not np.isnan(true_positive_rate(scores, members, 1 / 40).of_runs).any()
+    assert np.isnan(true_positive_rates(scores, members, [0.01])[0].of_runs).all()
+    assert not np.isnan(true_positive_rates(scores, members, [1 / 40])[0].of_runs).any()
 
 
 def figure_of(name: str, scores: np.ndarray, members: np.ndarray) -> Figure:
