@@ -7,7 +7,7 @@ be seen. The sub-commands are the members of :data:`benchmark.reproductions.REPR
 import typer
 
 from benchmark.reproductions import REPRODUCTIONS
-from benchmark.run import run_app
+from molecules.command_line import run_app
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False

@@ -3,10 +3,6 @@
 What each post-training quantizer leaks about the training molecules, and what it costs in accuracy.
 """
 
-import contextlib
-import sys
-import traceback
-from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +13,7 @@ from rich.console import Console
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from molecules.cache import writable, writable_file
+from molecules.command_line import run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
 
@@ -69,21 +66,6 @@ EPILOG = """
 
 A stopped run goes on where it was when the same command is given again.
 """
-
-
-@contextlib.contextmanager
-def user_errors(debug: bool) -> Iterator[None]:
-    """Turn a user's mistake into one line on standard error and exit code 2."""
-    try:
-        yield
-    except MolmisError as error:
-        if debug:
-            traceback.print_exc()
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it was", err=True)
-        raise typer.Exit(130) from None
 
 
 def run(
@@ -261,19 +243,6 @@ def _task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) 
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 app.command(epilog=EPILOG, no_args_is_help=False)(run)
-
-
-def run_app(application: typer.Typer, name: str) -> None:
-    """Run a command line; a misspelt option or choice is one line on standard error and exit code 2."""
-    try:
-        sys.exit(application(prog_name=name, standalone_mode=False))
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # what the command-line library raises for a usage error
-            raise
-        message = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
-        if message:  # there is none where no command was given, and the help is printed instead
-            typer.echo(f"error: {message}. See: {name} --help", err=True)
-        sys.exit(2)
 
 
 def main() -> None:

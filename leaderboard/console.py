@@ -7,8 +7,9 @@
 import typer
 
 from benchmark.reproduce import app as reproductions
-from benchmark.run import EPILOG, run, run_app
+from benchmark.run import EPILOG, run
 from leaderboard.export import export
+from molecules.command_line import run_app
 
 app = typer.Typer(
     name="molmis",

@@ -9,7 +9,7 @@ import typer
 
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
-from benchmark.run import run_app, user_errors
+from molecules.command_line import run_app, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd

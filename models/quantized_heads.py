@@ -12,6 +12,7 @@ from models.quantizers import Quantized, Quantizer
 from models.quantizers.base import Layer
 from models.quantizers.measures import entropy_bits, zeros
 from models.quantizers.packing import packed_bytes
+from models.quantizers.parts import quantize_in_parts
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
     for index, (weight, bias) in enumerate(zip(snapshots.weights, snapshots.biases, strict=True)):
         if inputs is not None:
             inputs = inputs.expand(*weight.shape[:-2], *inputs.shape[-2:])
-        layers.append(quantizer.quantize_layer(weight, Layer(index, count, inputs)))
+        layers.append(quantize_in_parts(quantizer, weight, Layer(index, count, inputs)))
         values.append(layers[-1].dequantize())
         if inputs is not None:  # what the next layer is given is made by the quantized ones
             inputs = torch.relu(inputs @ values[-1].mT + bias[..., None, :])

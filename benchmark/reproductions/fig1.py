@@ -49,8 +49,8 @@ def fig1(
     debug: Debug = False,
 ) -> None:
     """Draw how soon the ranks of quantizers are those of all runs: curves, pies and heat maps."""
-    from benchmark.run import user_errors
     from molecules.cache import atomic_write, writable_file
+    from molecules.command_line import user_errors
 
     with user_errors(debug):
         paths = [writable_file(out / name, "--out") for name in FILES]

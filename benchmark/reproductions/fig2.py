@@ -103,8 +103,8 @@ def fig2(
     debug: Debug = False,
 ) -> None:
     """Draw r against the bound on MIS over configurations, and tell the paper's two findings."""
-    from benchmark.run import user_errors
     from molecules.cache import atomic_write, writable_file
+    from molecules.command_line import user_errors
 
     with user_errors(debug):
         csv, *pictures = (writable_file(out / name, "--out") for name in FILES)

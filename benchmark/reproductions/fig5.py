@@ -74,8 +74,8 @@ def fig5(
     debug: Debug = False,
 ) -> None:
     """Draw the quantization functions on [-1, 1], with and without a fitted scale."""
-    from benchmark.run import user_errors
     from molecules.cache import atomic_write, writable_file
+    from molecules.command_line import user_errors
 
     with user_errors(debug):
         csv, *pictures = (writable_file(out / name, "--out") for name in FILES)

@@ -96,5 +96,5 @@ def _nearest(weight: Tensor, per: Per, magnitudes: list[float]) -> Quantized:
 
 for _bits in (4, 3):
     QUANTIZERS.add(f"pot-{_bits}", PowersOfTwo(_bits))
-for _bits in (5, 4, 3):
+for _bits in (5, 4):  # at 3 bits the levels are those of pot-3
     QUANTIZERS.add(f"apot-{_bits}", AdditivePowersOfTwo(_bits))

@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from models.quantizers import user_file
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
 from molecules.errors import MolmisError, UnknownNameError
 
@@ -75,8 +76,9 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     Parameters
     ----------
     names : sequence of str
-        Each a registered name (``sign``), a group (``paper``, ``all``), or a specification
-        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``). What is named twice comes once.
+        Each a registered name (``sign``), a group (``paper``, ``all``), a specification
+        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``), a Python file of one's own
+        (``path/to/mine.py``), or an installed quantizer. What is named twice comes once.
 
     Returns
     -------
@@ -96,13 +98,20 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
         text = name.strip()
         if text in GROUPS:
             chosen.update((member, QUANTIZERS[member]) for member in zoo_names(text))
+        elif user_file.is_file(text):
+            chosen.update(user_file.from_file(text))
         elif ":" in text:
             quantizer = _parse(text)
             chosen[canonical_name(quantizer)] = quantizer
         elif text in QUANTIZERS:
             chosen[text] = QUANTIZERS[text]
+        elif text in user_file.installed():
+            chosen[text] = user_file.from_entry_point(text)
         else:
-            hint = f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,..."
+            hint = (
+                f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; a file: "
+                "path/to/mine.py."
+            )
             raise UnknownNameError("quantizer", text, QUANTIZERS, hint)
     return chosen
 

@@ -7,7 +7,9 @@ from scipy import stats
 
 from models.heads import Heads
 from models.quantized_heads import quantize_heads
-from models.quantizers import QUANTIZERS
+from models.quantizers import QUANTIZERS, parts
+from models.quantizers.adapter import from_matrix_function
+from models.quantizers.base import Layer
 from models.quantizers.packing import pack
 from models.quantizers.zoo import PAPER
 
@@ -104,3 +106,26 @@ def test_biases_and_shapes_are_kept():
     assert all(torch.equal(a, b) for a, b in zip(quantized.heads.biases, heads.biases, strict=True))
     assert [w.shape for w in quantized.heads.weights] == [w.shape for w in heads.weights]
     assert quantize_heads(heads, QUANTIZERS["float32"]).heads.weights[0].equal(heads.weights[0])
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+def test_a_bank_in_parts_is_the_bank_at_once(name, monkeypatch):
+    bank = torch.randn(3, 4, 9, 20, generator=torch.Generator().manual_seed(0))
+    whole = QUANTIZERS[name].quantize(bank)
+    monkeypatch.setattr(parts, "PART", 5 * 9 * 20)
+    apart = parts.quantize_in_parts(QUANTIZERS[name], bank)
+    assert torch.equal(apart.codes, whole.codes)
+    torch.testing.assert_close(apart.dequantize(), whole.dequantize(), rtol=1e-6, atol=0)
+    assert apart.side_bytes().tolist() == whole.side_bytes().tolist()
+
+
+def test_inputs_and_functions_of_a_matrix_go_in_parts_too(monkeypatch):
+    monkeypatch.setattr(parts, "PART", 2 * 6 * 9)
+    made, records = snapshots(), torch.randn(30, 9, generator=torch.Generator().manual_seed(1))
+    layer = Layer(0, 3, records.expand(2, 5, -1, -1))
+    whole = QUANTIZERS["gptq-3"].quantize_layer(made.weights[0], layer)
+    apart = parts.quantize_in_parts(QUANTIZERS["gptq-3"], made.weights[0], layer)
+    assert (apart.codes == whole.codes).double().mean() > 0.99
+    function = from_matrix_function(np.round, 8)
+    values = parts.quantize_in_parts(function, 3 * made.weights[0])
+    assert torch.equal(values.dequantize(), (3 * made.weights[0]).round())
