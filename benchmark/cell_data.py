@@ -1,6 +1,6 @@
 """The tensors of a cell: embeddings and labels of pool and test set, and the members of every run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
+from models.artefact import Origin
 from models.encoders.base import embed
 from models.heads import Heads
 from molecules.errors import TooFewRecordsError
@@ -36,6 +37,8 @@ class CellData:
         indicator is measured on then, the same for every run.
     smiles : tuple of str
         Of the N records of the pool.
+    origin : Origin
+        What files of the heads say that these are of.
     """
 
     kind: Kind
@@ -47,6 +50,7 @@ class CellData:
     fresh: Tensor | None = None
     fresh_labels: Tensor | None = None
     smiles: tuple[str, ...] = ()
+    origin: Origin = field(default_factory=Origin)
 
     def held_out(self, run: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return what r of a run is measured on: records that the run was not trained on.
@@ -93,6 +97,7 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         labels[test],
         members,
         smiles=tuple(records.smiles[place] for place in pool),
+        origin=_origin(cell),
     )
 
 
@@ -114,8 +119,23 @@ def _drawn_data(cell: Cell) -> CellData:
     )
     members = member_halves(len(pool), cell.protocol.runs, cell.protocol.seed)
     return CellData(
-        records.kind, pool, labels, test, test_labels, members, fresh=fresh, fresh_labels=fresh_labels
+        records.kind,
+        pool,
+        labels,
+        test,
+        test_labels,
+        members,
+        fresh=fresh,
+        fresh_labels=fresh_labels,
+        origin=_origin(cell),
     )
+
+
+def _origin(cell: Cell) -> Origin:
+    """Return what the heads of a cell are of."""
+    records, encoder = cell.records, cell.encoder
+    targets = tuple(map(str, records.targets))
+    return Origin(cell.task.name, records.kind, targets, encoder.name, encoder.key, encoder.inputs)
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

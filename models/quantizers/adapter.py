@@ -1,7 +1,8 @@
 """A quantizer from a plain function of one matrix: NumPy in, NumPy out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,24 +10,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.quantizers.base import Quantizer, check_weight, source_key
-from models.quantizers.quantized import Quantized, Values
+from models.quantizers.quantized import Codebook, Quantized, Values, code_dtype
 
-#: From a float32 matrix (out, in) to the quantized one, of the same shape.
-MatrixFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+#: From a float32 matrix (out, in) to the quantized one, of the same shape; or to its levels and codes.
+MatrixFunction = Callable[
+    [NDArray[np.float32]], NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.integer[Any]]]
+]
 
 
 @dataclass(frozen=True)
 class MatrixQuantizer(Quantizer):
     """A quantizer that applies a function to every matrix, one after the other.
 
-    The levels are the values that the function returned, in any matrix of the call; a code is an index into
-    them, so equal codes are equal weights. Each matrix is charged for the levels that it uses, since they
+    A function may return the quantized matrix: the levels are then the values that it returned, in any
+    matrix of the call, and a code is an index into them, so equal codes are equal weights. Or it returns
+    ``(levels, codes)``: each matrix has levels of its own then, and a snapshot whose codes are those of
+    another is the same candidate. Either way each matrix is charged for the levels that it uses, since they
     follow from no name.
 
     Parameters
     ----------
     function : callable
-        From a float32 matrix (out, in) to the dequantized matrix of the same shape. It gets a copy.
+        From a float32 matrix (out, in) to the dequantized matrix of the same shape, or to levels (L,) and
+        integer codes (out, in) from 0 to L - 1. It gets a copy.
     bits : float
         Nominal bits per weight; the contract checks that no matrix has more than 2^bits distinct values.
     scaled : bool
@@ -57,24 +63,66 @@ class MatrixQuantizer(Quantizer):
         Raises
         ------
         ValueError
-            If the function returns another shape, or values that are not finite.
+            If the function returns another shape, values that are not finite, or codes without a level.
         """
         weight = check_weight(weight)
         matrices = weight.cpu().numpy().reshape(-1, *weight.shape[-2:])
-        values = np.empty_like(matrices)
-        for index, matrix in enumerate(matrices):
-            result = np.asarray(self.function(matrix.copy()), dtype=np.float32)
-            if result.shape != matrix.shape:
-                raise ValueError(f"the function returned shape {result.shape} for a matrix {matrix.shape}")
-            if not np.isfinite(result).all():
-                raise ValueError("the function returned values that are NaN or infinite")
-            values[index] = result
-        levels, codes = np.unique(values, return_inverse=True)
-        kind = np.uint8 if len(levels) <= 256 else np.int32
-        return Values(
-            torch.from_numpy(codes.astype(kind)).reshape(weight.shape).to(weight.device),
-            torch.from_numpy(levels).to(weight.device),
-        )
+        results = [self.function(matrix.copy()) for matrix in matrices]
+        coded = [result for result in results if isinstance(result, tuple)]
+        if coded and len(coded) < len(results):
+            raise ValueError(
+                "the function returned levels and codes for some matrices and an array for others"
+            )
+        return _from_codes(coded, weight) if coded else _from_values(results, weight)
+
+
+def _from_values(results: Sequence[object], weight: Tensor) -> Values:
+    """Return matrices of values, whose levels are the values that occur."""
+    shape = weight.shape[-2:]
+    values = np.empty((len(results), *shape), dtype=np.float32)
+    for index, result in enumerate(results):
+        matrix = np.asarray(result, dtype=np.float32)
+        if matrix.shape != shape:
+            raise ValueError(f"the function returned shape {matrix.shape} for a matrix {tuple(shape)}")
+        if not np.isfinite(matrix).all():
+            raise ValueError("the function returned values that are NaN or infinite")
+        values[index] = matrix
+    levels, codes = np.unique(values, return_inverse=True)
+    return Values(_codes(codes, len(levels), weight), torch.from_numpy(levels).to(weight.device))
+
+
+def _from_codes(results: Sequence[tuple[object, ...]], weight: Tensor) -> Codebook:
+    """Return matrices of codes, each with its own levels: ascending, each once, the last one repeated."""
+    found = [_levels_and_codes(result, tuple(weight.shape[-2:])) for result in results]
+    count = max(len(levels) for levels, _ in found)
+    levels = np.stack([np.pad(own, (0, count - len(own)), mode="edge") for own, _ in found])
+    codes = np.stack([own for _, own in found])
+    by_matrix = torch.from_numpy(levels).reshape(*weight.shape[:-2], count)
+    return Codebook(_codes(codes, count, weight), by_matrix.to(weight.device))
+
+
+def _levels_and_codes(
+    result: tuple[object, ...], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return levels in ascending order, each once, and the codes that point at them."""
+    if len(result) != 2:
+        raise ValueError(f"the function returned {len(result)} things; give an array, or (levels, codes)")
+    levels, codes = np.asarray(result[0], dtype=np.float32), np.asarray(result[1])
+    if levels.ndim != 1 or not len(levels) or not np.isfinite(levels).all():
+        raise ValueError(f"levels must be finite numbers in one row, not of shape {levels.shape}")
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise ValueError(f"codes must be integers, not {codes.dtype}; return (levels, codes) in this order")
+    if codes.shape != shape:
+        raise ValueError(f"the function returned codes of shape {codes.shape} for a matrix {shape}")
+    if codes.min() < 0 or codes.max() >= len(levels):
+        raise ValueError(f"codes from {codes.min()} to {codes.max()} for {len(levels)} levels")
+    ascending, places = np.unique(levels, return_inverse=True)
+    return ascending, places[codes.astype(np.int64)]
+
+
+def _codes(codes: NDArray[np.generic], count: int, weight: Tensor) -> Tensor:
+    """Return codes in the smallest integers, in the shape and on the device of the weights."""
+    return torch.from_numpy(codes).reshape(weight.shape).to(weight.device, code_dtype(count))
 
 
 def from_matrix_function(function: MatrixFunction, bits: float, *, scaled: bool = False) -> MatrixQuantizer:
@@ -83,7 +131,7 @@ def from_matrix_function(function: MatrixFunction, bits: float, *, scaled: bool 
     Parameters
     ----------
     function : callable
-        NumPy in, NumPy out: the dequantized matrix, of the same shape.
+        NumPy in, NumPy out: the dequantized matrix, of the same shape; or its levels and codes.
     bits : float
         Nominal bits per weight.
     scaled : bool

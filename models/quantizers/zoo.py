@@ -6,9 +6,11 @@ A specification names a family and its parameters: ``ternary:sparsity=0.8``.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
+from models.quantizers.user_file import from_file, from_package, installed, is_user_file
 from molecules.errors import MolmisError, UnknownNameError
 
 #: The quantizers of the tables and figures, in the order of their rows.
@@ -57,6 +59,8 @@ def split_names(text: str) -> list[str]:
     A piece ``parameter=value`` belongs to the specification before it, so
     ``sign,uniform:bits=7,scale=none`` are two names.
     """
+    if is_user_file(text.strip()) and Path(text.strip()).is_file():  # its name may hold blanks
+        return [text.strip()]
     names: list[str] = []
     for piece in re.split(r"[,;\s]+", text.strip()):
         if "=" in piece and ":" not in piece and names and ":" in names[-1]:
@@ -72,8 +76,10 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     Parameters
     ----------
     names : sequence of str
-        Each a registered name (``sign``), a group (``paper``, ``all``), or a specification
-        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``). What is named twice comes once.
+        Each a registered name (``sign``), a group (``paper``, ``all``), a specification
+        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``), a Python file of the user's
+        (``path/to/mine.py``, ``path/to/mine.py:function``), or what an installed package offers. What is
+        named twice comes once.
 
     Returns
     -------
@@ -86,22 +92,52 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     UnknownNameError
         If a name, a family or a parameter is unknown.
     MolmisError
-        If a specification is malformed, or a value is not allowed.
+        If a specification is malformed, a value is not allowed, a user's file holds no quantizer, or two
+        different ones have one name.
     """
     chosen: dict[str, Quantizer] = {}
     for name in names:
         text = name.strip()
         if text in GROUPS:
             chosen.update((member, QUANTIZERS[member]) for member in zoo_names(text))
+        elif is_user_file(text):
+            for own, quantizer in from_file(text).items():
+                _add_own(chosen, own, quantizer, text)
         elif ":" in text:
             quantizer = _parse(text)
             chosen[canonical_name(quantizer)] = quantizer
+        elif text in installed():
+            _add_own(chosen, text, from_package(text), "an installed package")
         elif text in QUANTIZERS:
             chosen[text] = QUANTIZERS[text]
         else:
-            hint = f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,..."
-            raise UnknownNameError("quantizer", text, QUANTIZERS, hint)
+            hint = (
+                f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; "
+                "your own: path/to/mine.py"
+            )
+            raise UnknownNameError("quantizer", text, [*QUANTIZERS, *installed()], hint)
     return chosen
+
+
+def described(quantizer: Quantizer) -> str:
+    """Return the printable specification of a quantizer, with its name in the zoo where it has one."""
+    try:
+        text = f"{canonical_name(quantizer)} = {quantizer!r}"
+    except UnknownNameError:  # the user's own
+        text = repr(quantizer)
+    return text[:400]
+
+
+def _add_own(chosen: dict[str, Quantizer], name: str, quantizer: Quantizer, where: str) -> None:
+    """Add a quantizer of the user's; refuse a name that stands for another one."""
+    taken = QUANTIZERS[name] if name in QUANTIZERS else chosen.get(name)
+    reserved = name in GROUPS or name in FAMILIES
+    if reserved or (taken is not None and taken.identity() != quantizer.identity()):
+        raise MolmisError(
+            f"the quantizer of {where} is called {name!r}, a name that stands for something else; give it "
+            "another: NAME = 'my-quantizer' in the file, or @quantizer(name=...)"
+        )
+    chosen[name] = quantizer
 
 
 def canonical_name(quantizer: Quantizer) -> str:
