@@ -34,8 +34,9 @@ def _facts(path: Path, head: Artefact, size: int) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     rows = {
         "file": f"{path}, {size:,} bytes; the checksum is right",
-        "task": f"{origin.task}: {origin.kind.value}, {len(origin.targets)} label{'s' * (len(origin.targets) > 1)}",
-        "labels": ", ".join(origin.targets[:12]) + (", ..." if len(origin.targets) > 12 else ""),
+        "task": f"{origin.task} ({origin.kind.value})",
+        "labels": f"{len(origin.targets)}: {', '.join(origin.targets[:12])}"
+        + (", ..." if len(origin.targets) > 12 else ""),
         "encoder": encoder,
         "quantizer": head.quantizer,
         "head": f"run {head.run}" if head.run.isdigit() else f"trained on {head.run} records",
