@@ -12,10 +12,10 @@ from rich.console import Console
 
 from benchmark.run import Device, run_app, user_errors, wide
 from molecules.errors import MolmisError
+from tasks.task import Kind
 
 if TYPE_CHECKING:
     from benchmark.export_head import Chosen
-    from tasks.task import Task
 
 _EXPORT = """
 [bold]Examples[/bold]
@@ -76,20 +76,22 @@ def export(
     ] = None,
     with_encoder: Annotated[
         bool,
-        typer.Option(
-            help="Put the weights of the encoder into the file, so that it can be used on any machine."
-        ),
+        typer.Option(help="Put the weights of the encoder into the file, so that it can be used anywhere."),
     ] = False,
     runs: Annotated[
         int | None, typer.Option(help="Heads of the measurement, where they were fewer than 16.", min=2)
     ] = None,
     smiles: Annotated[str | None, typer.Option(help="Your own table: the column of SMILES.")] = None,
     target: Annotated[list[str] | None, typer.Option(help="Your own table: a column of labels.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Your own table: what the labels are.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the measurement.", min=0, max=2**63 - 1)] = 0,
     split: Annotated[str | None, typer.Option(help="Split of the measurement.")] = None,
     device: Annotated[
         Device, typer.Option(help="auto takes a CUDA device where there is one.")
     ] = Device.AUTO,
+    test_share: Annotated[
+        float, typer.Option(help="Share of the test set in the measurement.", min=0.05, max=0.5)
+    ] = 0.2,
     data_dir: Annotated[Path | None, typer.Option(help="Where raw data files are looked for first.")] = None,
     debug: _Debug = False,
 ) -> None:
@@ -111,9 +113,14 @@ def export(
         progress = Bar(errors)
         writable_file(out, "--out")
         settings = Settings(
-            encoder=encoder, quantizers=[quantizer], seed=seed, split=split, device=device.value
+            encoder=encoder,
+            quantizers=[quantizer],
+            seed=seed,
+            split=split,
+            test_share=test_share,
+            device=device.value,
         )
-        found: Task = chosen_task(task, smiles, target or [], None)
+        found = chosen_task(task, smiles, target or [], kind)
         head = export_head(
             found,
             DataOptions(data_dir, progress=progress),

@@ -14,7 +14,7 @@ from molecules.parse import canonical, is_empty, parse_all
 from molecules.progress import SILENT, Progress
 from tasks.task import Inputs, Kind
 
-#: How far outputs for the probe may lie from those in the file: rounding differs between machines.
+#: How far outputs for the probe may lie from those in the file: rounding differs between processors.
 PROBE_TOLERANCE = 1e-3
 
 

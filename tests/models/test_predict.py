@@ -96,14 +96,14 @@ def test_the_encoder_may_come_in_the_file(tmp_path, monkeypatch, own_cache):
     head = replace(published(encoder, dimensions=8), encoder=encoder.weights())
     write_artefact(tmp_path / "m", head)
     expected = predict(head, ["CCO", "CCN"]).values
-    monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "another machine"))
+    monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "elsewhere"))
 
     def never(*arguments, **named):
         raise AssertionError("an encoder was pretrained although one came with the file")
 
     monkeypatch.setattr("models.encoders.gin.pretrained_file", never)
     np.testing.assert_array_equal(predict(unpack(tmp_path / "m"), ["CCO", "CCN"]).values, expected)
-    assert not (tmp_path / "another machine").exists()  # embeddings of foreign weights are not cached
+    assert not (tmp_path / "elsewhere").exists()  # embeddings of foreign weights are not cached
 
 
 def test_weights_of_another_encoder_are_refused(monkeypatch):
