@@ -1,6 +1,6 @@
 """The tensors of a cell: embeddings and labels of pool and test set, and the members of every run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from benchmark.calibration import calibration_records, public_records
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
+from models.artefact import Origin
 from models.encoders.base import embed
 from models.heads import Heads
 from models.quantizers import Quantizer
@@ -40,6 +41,8 @@ class CellData:
         Of the N records of the pool.
     public : Tensor, shape (n, d), or None
         Records that quantizers may be calibrated on without a look at the task.
+    origin : Origin
+        What files of the heads say that these are of.
     """
 
     kind: Kind
@@ -52,6 +55,7 @@ class CellData:
     fresh_labels: Tensor | None = None
     smiles: tuple[str, ...] = ()
     public: Tensor | None = None
+    origin: Origin = field(default_factory=Origin)
 
     def calibration(self, quantizer: Quantizer, runs: range) -> Tensor | None:
         """Return what a quantizer is calibrated on, for some runs; None for one that needs no records."""
@@ -104,6 +108,7 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         members,
         smiles=tuple(records.smiles[place] for place in pool),
         public=public_records(cell, progress),
+        origin=_origin(cell),
     )
 
 
@@ -134,7 +139,15 @@ def _drawn_data(cell: Cell) -> CellData:
         fresh=fresh,
         fresh_labels=fresh_labels,
         public=public_records(cell),
+        origin=_origin(cell),
     )
+
+
+def _origin(cell: Cell) -> Origin:
+    """Return what the heads of a cell are of."""
+    records, encoder = cell.records, cell.encoder
+    targets = tuple(map(str, records.targets))
+    return Origin(cell.task.name, records.kind, targets, encoder.name, encoder.key, encoder.inputs)
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

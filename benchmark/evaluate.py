@@ -152,6 +152,24 @@ def published_signals(cell: Cell, progress: Progress = SILENT) -> dict[str, Sign
     return found
 
 
+def trained_block(cell: Cell, data: CellData, runs: range, progress: Progress = SILENT) -> Bank:
+    """Return a block of trained runs of a cell, from disk where it is there.
+
+    Parameters
+    ----------
+    cell : Cell
+        What they are trained on.
+    data : CellData
+        Its tensors.
+    runs : range
+        One of ``BlockStore(cell, ...).blocks``.
+    """
+    store = BlockStore(cell, progress)
+    _train_missing(cell, data, store, [runs], progress)
+    bank = store.bank(runs)
+    return _train(cell, data, runs, lambda epochs: None) if bank is None else bank  # noqa: ARG005
+
+
 def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Traced:
     """Return what attacks look at of a block of runs, which must be the one that was evaluated."""
     bank = store.bank(runs)

@@ -12,6 +12,7 @@ from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
 from benchmark.privacy.membership_effect import membership_effects
 from models.heads import Bank, Heads, record_losses
+from models.published import file_sizes
 from models.quantized_heads import QuantizedHeads, quantize_heads
 from models.quantizers import Quantizer
 
@@ -30,7 +31,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         plain indicator; ``effect, effect_reason`` of the membership effect; ``loss_in, loss_out``, the mean
         losses of the published head on members and non-members; the metrics of the kind on the test
         records; ``constant``, whether the published head predicts the same for every test record; ``bits,
-        entropy_bits, packed_bytes, zeros, coverage``.
+        entropy_bits, zeros, coverage``; ``packed_bytes``, the size of the published head's file.
     """
     device = data.pool.device
     runs = bank.runs
@@ -49,6 +50,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     table |= _membership_losses(final, data, bank, data.members[runs.start : runs.stop])
     table |= _performance(final, data, bank)
     table |= quantized.sizes()
+    table["packed_bytes"] = file_sizes(quantized, bank, quantizer, data.origin)
     return pd.DataFrame(table)
 
 

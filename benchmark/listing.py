@@ -43,6 +43,7 @@ def _encoders() -> Table:
 
 def _quantizers() -> Table:
     from models.quantizers import QUANTIZERS
+    from models.quantizers.user_file import from_package, installed
     from models.quantizers.zoo import PAPER, zoo_names
 
     table = _table("quantizer", "bits", "group", "definition")
@@ -51,5 +52,11 @@ def _quantizers() -> Table:
         table.add_row(
             name, f"{quantizer.bits:.2f}", "paper, all" if name in PAPER else "all", quantizer.formula
         )
-    table.caption = "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none"
+    for name in installed():
+        quantizer = from_package(name)
+        table.add_row(name, f"{quantizer.bits:.2f}", "installed", quantizer.formula)
+    table.caption = (
+        "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none; "
+        "or a file of your own: path/to/mine.py"
+    )
     return table

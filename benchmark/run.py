@@ -62,6 +62,8 @@ EPILOG = """
 
   python -m benchmark.run --task pains --quantizers all
 
+  python -m benchmark.run --task tox21 --quantizers paper,path/to/mine.py
+
   python -m benchmark.run --task gaussian-modes:modes=8,noise=0.2 --preset quick
 
 A stopped run goes on where it was when the same command is given again.
@@ -89,7 +91,8 @@ def run(
         typer.Option(
             help="Names (--list quantizers), separated by commas or given repeatedly; [bold]paper[/bold] "
             "for the twelve with a fitted scale, [bold]all[/bold] for every one; with parameters: "
-            "ternary:sparsity=0.8. float32 is always added. [dim]\\[default: paper][/dim]"
+            "ternary:sparsity=0.8; your own: path/to/mine.py. "
+            "float32 is always added. [dim]\\[default: paper][/dim]"
         ),
     ] = None,
     preset: Annotated[
@@ -182,7 +185,7 @@ def run(
         if list_ is not None:
             from benchmark.listing import listing
 
-            _wide(console).print(listing(list_.value))
+            wide(console).print(listing(list_.value))
             return
         from benchmark.execute import Settings, measure
         from benchmark.progress import Bar
@@ -193,7 +196,7 @@ def run(
             for file in REPORT_FILES:  # before an hour of training, not after
                 writable_file(out / file, "--out")
             writable(out / FIGURES, "--out")
-        chosen = _task(task, smiles, target or [], kind)
+        chosen = chosen_task(task, smiles, target or [], kind)
         settings = Settings(
             encoder=encoder,
             quantizers=quantizers or ["paper"],
@@ -207,7 +210,7 @@ def run(
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
         report = Report.of(result, aggregate, max_drop, indicator)
-        report.render(_wide(console))
+        report.render(wide(console))
         if out is not None:
             with progress.stage("drawing figures", 1) as step:
                 paths = report.write(out)
@@ -216,7 +219,7 @@ def run(
                 progress.note(f"wrote {path}")
 
 
-def _wide(console: Console) -> Console:
+def wide(console: Console) -> Console:
     """Give a table that goes to a file or a pipe all the width it needs."""
     return console if console.is_terminal else Console(width=240)
 
@@ -226,7 +229,7 @@ def _is_path(name: str) -> bool:
     return "/" in name or "\\" in name or Path(name).suffix.lower() in _TABLE_ENDINGS or Path(name).is_file()
 
 
-def _task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) -> Task:
+def chosen_task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) -> Task:
     """Return the task of a name or of the user's own file."""
     from tasks.catalogue import get_task
     from tasks.table_file import table_task

@@ -1,11 +1,13 @@
 """The ``molmis`` command: every entry point of the project as a subcommand.
 
 ``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``,
-``molmis reproduce`` is ``python -m benchmark.reproduce``.
+``molmis reproduce`` is ``python -m benchmark.reproduce``, ``molmis quantizers`` is
+``python -m models.quantizers``.
 """
 
 import typer
 
+from benchmark.quantizer_commands import app as quantizers
 from benchmark.reproduce import app as reproductions
 from benchmark.run import EPILOG, run
 from leaderboard.export import export
@@ -22,6 +24,7 @@ app = typer.Typer(
 app.command("run", epilog=EPILOG.replace("python -m benchmark.run", "molmis run"))(run)
 app.command("export")(export)
 app.add_typer(reproductions, name="reproduce")
+app.add_typer(quantizers, name="quantizers")
 
 
 def main() -> None:

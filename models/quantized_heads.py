@@ -1,4 +1,4 @@
-"""Quantized heads of a whole bank: their candidates, and what they take to store."""
+"""Quantized heads of a whole bank: their candidates, and how much of them is quantized."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,6 @@ from models.heads import Heads
 from models.quantizers import Quantized, Quantizer
 from models.quantizers.base import Layer
 from models.quantizers.measures import entropy_bits, zeros
-from models.quantizers.packing import packed_bytes
 from models.quantizers.parts import quantize_in_parts
 
 
@@ -50,12 +49,11 @@ class QuantizedHeads:
         """Return what the published head (last epoch) of every run takes, each of shape (runs,).
 
         ``bits`` (nominal, per quantized weight), ``entropy_bits`` (per quantized weight), ``zeros`` (share of
-        the quantized weights), ``packed_bytes`` (codes, scales and float32 biases), ``coverage`` (quantized
-        share of all parameters of the head: biases stay float32).
+        the quantized weights), ``coverage`` (quantized share of all parameters of the head: biases stay
+        float32). What its file takes is told by :func:`models.published.file_sizes`.
         """
         final = [layer.at((slice(None), -1)) for layer in self.layers]
         counts = torch.tensor([layer.shape[0] * layer.shape[1] for layer in final]).double()
-        biases = self.heads.parameters - int(counts.sum())
 
         def mean_over_weights(per_layer: list[Tensor]) -> NDArray[np.float64]:
             mean: NDArray[np.float64] = (torch.stack(per_layer, -1).double() @ counts / counts.sum()).numpy()
@@ -66,7 +64,6 @@ class QuantizedHeads:
             "bits": np.full(runs, float(self.bits)),
             "entropy_bits": mean_over_weights([entropy_bits(layer) for layer in final]),
             "zeros": mean_over_weights([zeros(layer) for layer in final]),
-            "packed_bytes": sum(packed_bytes(layer) for layer in final).double().numpy() + 4.0 * biases,  # type: ignore[union-attr]
             "coverage": np.full(
                 runs, 0.0 if final[0].alphabet is None else float(counts.sum()) / self.heads.parameters
             ),

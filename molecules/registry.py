@@ -45,6 +45,8 @@ class Registry(Generic[T]):
         self._walked = True
         package = importlib.import_module(self._package)
         for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+            if module == "__main__":  # a command line, which registers nothing
+                continue
             importlib.import_module(f"{self._package}.{module}")
 
     def __getitem__(self, name: str) -> T:

@@ -98,7 +98,7 @@ def table_task(
     """
     path = Path(path)
     table = read_table(path)
-    smiles = _smiles_column(table) if smiles is None else smiles
+    smiles = smiles_column(table) if smiles is None else smiles
     texts = table.column(smiles)
     columns = _label_columns(table, smiles, targets, None if kind is None else _as_kind(kind))
     common = columns[0].kind
@@ -123,8 +123,15 @@ def table_task(
     )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, labels: bool = True) -> Table:
     """Read a table of text, with the separator that makes rows as wide as the header; no row is blank.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    labels : bool
+        Whether there must be a column beside that of SMILES.
 
     Raises
     ------
@@ -142,7 +149,7 @@ def read_table(path: Path) -> Table:
             f"{path} has a header but no rows; a first line of column names and then rows are needed"
         )
     header = tuple(name.strip() for name in lines[0])
-    if len(header) < 2:
+    if labels and len(header) < 2:
         raise DataError(
             f"{path} has one column only ({header[0]!r}); a table of SMILES and labels is needed, its "
             "columns separated by comma, semicolon or tab"
@@ -171,8 +178,14 @@ def _fit(lines: list[list[str]]) -> tuple[bool, int]:
     return len(lines) > 1 < width and all(len(line) == width for line in lines[1:20]), width
 
 
-def _smiles_column(table: Table) -> str:
-    """Return the only column with a usual name for SMILES."""
+def smiles_column(table: Table) -> str:
+    """Return the only column with a usual name for SMILES.
+
+    Raises
+    ------
+    DataError
+        If there is none, or several.
+    """
     usual = [name for name in table.header if name.lower().replace(" ", "_") in SMILES_NAMES]
     if len(usual) != 1:
         found = (

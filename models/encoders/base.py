@@ -6,12 +6,12 @@ is cached.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import from_numpy
+from torch import Tensor, from_numpy
 
 from models.tensor_file import read_tensors, save_tensors
 from molecules.cache import cache_dir, content_key, environment
@@ -43,6 +43,21 @@ class Encoder(ABC):
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
         """Make the encoder ready, such as by pretraining it on first use; without effect where it is."""
         del device, progress  # an encoder without weights has nothing to prepare
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return what was learned, by name, of a prepared encoder; nothing where nothing is learned."""
+        return {}
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Take the place of :meth:`prepare`, with weights that :meth:`weights` gave elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If these are not the weights of such an encoder.
+        """
+        if weights:
+            raise ValueError(f"the encoder {self.name} has no weights")
 
     @property
     def key(self) -> str:

@@ -4,7 +4,7 @@ Xu, Hu, Leskovec, Jegelka, "How Powerful are Graph Neural Networks?", ICLR 2019,
 ``GINConv``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -126,6 +126,28 @@ class Gin(Encoder):
         self._centre, self._spread = tensors.pop("embedding.centre"), tensors.pop("embedding.spread")
         network.load_state_dict(tensors)
         self._network, self._device = network.to(device).eval(), device
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the state of the network, and centre and spread of the embeddings."""
+        if self._network is None:
+            raise RuntimeError("prepare() has not loaded the network")
+        return {
+            **{name: value.cpu() for name, value in self._network.state_dict().items()},
+            "embedding.centre": self._centre,
+            "embedding.spread": self._spread,
+        }
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Load weights that were pretrained elsewhere."""
+        tensors, network = dict(weights), GinNetwork(self.config)
+        try:
+            centre, spread = tensors.pop("embedding.centre"), tensors.pop("embedding.spread")
+            network.load_state_dict(tensors)
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"these are not the weights of {self.name}: {error}") from None
+        if {centre.shape, spread.shape} != {torch.Size([self.config.dimensions])}:
+            raise ValueError(f"the scale of {self.name}'s embeddings has the shape {tuple(centre.shape)}")
+        self._centre, self._spread, self._network = centre, spread, network.eval()
 
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the standardised embeddings, shape (molecules, 256)."""

@@ -1,7 +1,8 @@
-"""The command line of the zoo: ``python -m models.quantizers list|check|docs``."""
+"""The door of ``python -m models.quantizers``: what is behind it stands in ``benchmark``.
 
-from models.quantizers.console import app
-from molecules.command_line import run_app
+Only the interpreter opens it; no module imports it, so nothing of the zoo depends on the benchmark.
+"""
 
-if __name__ == "__main__":
-    run_app(app, "python -m models.quantizers")
+from benchmark.quantizer_commands import main
+
+main()

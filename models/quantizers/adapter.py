@@ -1,7 +1,8 @@
 """A quantizer from a plain function of one matrix: NumPy in, NumPy out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.quantizers.base import Quantizer, check_weight, source_key
-from models.quantizers.quantized import Quantized, Values
+from models.quantizers.quantized import Codebook, Quantized, Values, code_dtype
 
-#: From a float32 matrix (out, in) to the quantized one, of the same shape, or to levels (L,) and codes.
+#: From a float32 matrix (out, in) to the quantized one, of the same shape; or to its levels and codes.
 MatrixFunction = Callable[
-    [NDArray[np.float32]], NDArray[np.floating] | tuple[NDArray[np.floating], NDArray[np.integer]]
+    [NDArray[np.float32]], NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.integer[Any]]]
 ]
 
 
@@ -21,26 +22,26 @@ MatrixFunction = Callable[
 class MatrixQuantizer(Quantizer):
     """A quantizer that applies a function to every matrix, one after the other.
 
-    The levels are the values that the function returned, in any matrix of the call; a code is an index into
-    them, so equal codes are equal weights. Each matrix is charged for the levels that it uses, since they
+    A function may return the quantized matrix: the levels are then the values that it returned, in any
+    matrix of the call, and a code is an index into them, so equal codes are equal weights. Or it returns
+    ``(levels, codes)``: each matrix has levels of its own then, and a snapshot whose codes are those of
+    another is the same candidate. Either way each matrix is charged for the levels that it uses, since they
     follow from no name.
 
     Parameters
     ----------
     function : callable
-        From a float32 matrix (out, in) to the dequantized matrix of the same shape. It gets a copy.
+        From a float32 matrix (out, in) to the dequantized matrix of the same shape, or to levels (L,) and
+        integer codes (out, in) from 0 to L - 1. It gets a copy.
     bits : float
         Nominal bits per weight; the contract checks that no matrix has more than 2^bits distinct values.
     scaled : bool
         Whether the function promises Q(a w) = a Q(w) for a > 0; the contract then checks it.
-    excused : tuple of (str, str)
-        Checks of the contract that it does not keep, each with the reason.
     """
 
     function: MatrixFunction = field(repr=False)  # its address is no part of what it is
     bits: float
     scaled: bool = False
-    excused: tuple[tuple[str, str], ...] = ()
 
     formula = "a function of one matrix"
     reference = "given by its author"
@@ -50,11 +51,6 @@ class MatrixQuantizer(Quantizer):
         line = getattr(getattr(self.function, "__code__", None), "co_firstlineno", "")  # of several lambdas
         name = f"{self.function.__module__}.{self.function.__qualname__}:{line}"
         return f"{self!r} of {name} code {source_key(self.function)}"
-
-    @property
-    def exceptions(self) -> dict[str, str]:  # type: ignore[override]
-        """What ``excused`` says."""
-        return dict(self.excused)
 
     @property
     def adaptive(self) -> bool:
@@ -67,52 +63,78 @@ class MatrixQuantizer(Quantizer):
         Raises
         ------
         ValueError
-            If the function returns another shape, or values that are not finite.
+            If the function returns another shape, values that are not finite, or codes without a level.
         """
         weight = check_weight(weight)
         matrices = weight.cpu().numpy().reshape(-1, *weight.shape[-2:])
-        values = np.empty_like(matrices)
-        for index, matrix in enumerate(matrices):
-            result = _values(self.function(matrix.copy()))
-            if result.shape != matrix.shape:
-                raise ValueError(f"the function returned shape {result.shape} for a matrix {matrix.shape}")
-            if not np.isfinite(result).all():
-                raise ValueError("the function returned values that are NaN or infinite")
-            values[index] = result
-        levels, codes = np.unique(values, return_inverse=True)
-        kind = np.uint8 if len(levels) <= 256 else np.int32
-        return Values(
-            torch.from_numpy(codes.astype(kind)).reshape(weight.shape).to(weight.device),
-            torch.from_numpy(levels).to(weight.device),
-        )
+        results = [self.function(matrix.copy()) for matrix in matrices]
+        coded = [result for result in results if isinstance(result, tuple)]
+        if coded and len(coded) < len(results):
+            raise ValueError(
+                "the function returned levels and codes for some matrices and an array for others"
+            )
+        return _from_codes(coded, weight) if coded else _from_values(results, weight)
 
 
-def _values(result: object) -> NDArray[np.float32]:
-    """Return what a function gave as weights: an array, or levels and codes."""
-    if isinstance(result, tuple) and len(result) == 2:
-        levels, codes = (np.asarray(part) for part in result)
-        return np.asarray(levels[codes], dtype=np.float32)
-    return np.asarray(result, dtype=np.float32)
+def _from_values(results: Sequence[object], weight: Tensor) -> Values:
+    """Return matrices of values, whose levels are the values that occur."""
+    shape = weight.shape[-2:]
+    values = np.empty((len(results), *shape), dtype=np.float32)
+    for index, result in enumerate(results):
+        matrix = np.asarray(result, dtype=np.float32)
+        if matrix.shape != shape:
+            raise ValueError(f"the function returned shape {matrix.shape} for a matrix {tuple(shape)}")
+        if not np.isfinite(matrix).all():
+            raise ValueError("the function returned values that are NaN or infinite")
+        values[index] = matrix
+    levels, codes = np.unique(values, return_inverse=True)
+    return Values(_codes(codes, len(levels), weight), torch.from_numpy(levels).to(weight.device))
 
 
-def from_matrix_function(
-    function: MatrixFunction,
-    bits: float,
-    *,
-    scaled: bool = False,
-    exceptions: Mapping[str, str] | None = None,
-) -> MatrixQuantizer:
+def _from_codes(results: Sequence[tuple[object, ...]], weight: Tensor) -> Codebook:
+    """Return matrices of codes, each with its own levels: ascending, each once, the last one repeated."""
+    found = [_levels_and_codes(result, tuple(weight.shape[-2:])) for result in results]
+    count = max(len(levels) for levels, _ in found)
+    levels = np.stack([np.pad(own, (0, count - len(own)), mode="edge") for own, _ in found])
+    codes = np.stack([own for _, own in found])
+    by_matrix = torch.from_numpy(levels).reshape(*weight.shape[:-2], count)
+    return Codebook(_codes(codes, count, weight), by_matrix.to(weight.device))
+
+
+def _levels_and_codes(
+    result: tuple[object, ...], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return levels in ascending order, each once, and the codes that point at them."""
+    if len(result) != 2:
+        raise ValueError(f"the function returned {len(result)} things; give an array, or (levels, codes)")
+    levels, codes = np.asarray(result[0], dtype=np.float32), np.asarray(result[1])
+    if levels.ndim != 1 or not len(levels) or not np.isfinite(levels).all():
+        raise ValueError(f"levels must be finite numbers in one row, not of shape {levels.shape}")
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise ValueError(f"codes must be integers, not {codes.dtype}; return (levels, codes) in this order")
+    if codes.shape != shape:
+        raise ValueError(f"the function returned codes of shape {codes.shape} for a matrix {shape}")
+    if codes.min() < 0 or codes.max() >= len(levels):
+        raise ValueError(f"codes from {codes.min()} to {codes.max()} for {len(levels)} levels")
+    ascending, places = np.unique(levels, return_inverse=True)
+    return ascending, places[codes.astype(np.int64)]
+
+
+def _codes(codes: NDArray[np.generic], count: int, weight: Tensor) -> Tensor:
+    """Return codes in the smallest integers, in the shape and on the device of the weights."""
+    return torch.from_numpy(codes).reshape(weight.shape).to(weight.device, code_dtype(count))
+
+
+def from_matrix_function(function: MatrixFunction, bits: float, *, scaled: bool = False) -> MatrixQuantizer:
     """Return a quantizer of banks ``(..., out, in)`` from a function of one float32 matrix ``(out, in)``.
 
     Parameters
     ----------
     function : callable
-        NumPy in, NumPy out: the dequantized matrix, of the same shape; or a tuple of levels (L,) and codes.
+        NumPy in, NumPy out: the dequantized matrix, of the same shape; or its levels and codes.
     bits : float
         Nominal bits per weight.
     scaled : bool
         Whether it promises Q(a w) = a Q(w) for a > 0.
-    exceptions : mapping of str to str, or None
-        Checks of the contract that it does not keep, each with the reason.
     """
-    return MatrixQuantizer(function, bits, scaled, tuple((exceptions or {}).items()))
+    return MatrixQuantizer(function, bits, scaled)

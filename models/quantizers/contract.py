@@ -42,7 +42,8 @@ def check(quantizer: Quantizer) -> list[Finding]:
     one-row, huge and tiny weights), ``input`` (weights neither changed nor shared), ``refuses`` (weights that
     are not finite raise ValueError), ``deterministic``, ``vectorised`` (a bank in one call as each matrix by
     itself), ``idempotent`` (Q(Q(w)) = Q(w)), ``scale`` (Q(a w) = a Q(w), where adaptive), ``levels`` (no
-    matrix uses more than 2^bits), and the flag ``degenerate`` (a random matrix ends on a single level).
+    matrix uses more than 2^bits), ``large`` (10^6 weights in one matrix), and the flag ``degenerate`` (a
+    random matrix ends on a single level).
     """
     findings = []
     for name, function in CHECKS.items():
@@ -179,6 +180,15 @@ def _levels(quantizer: Quantizer) -> Iterator[str]:
         yield f"uses {declared} levels, more than {quantizer.bits:g} bits can tell apart"
 
 
+def _large(quantizer: Quantizer) -> Iterator[str]:
+    weight = torch.randn((1000, 1000), generator=torch.Generator().manual_seed(6)) * 0.1
+    values = quantizer.quantize(weight).dequantize()
+    if values.shape != weight.shape:
+        yield f"a million weights of shape {tuple(weight.shape)} became {tuple(values.shape)}"
+    elif not bool(torch.isfinite(values).all()):
+        yield "a million weights: dequantized to values that are not finite"
+
+
 def _degenerate(quantizer: Quantizer) -> Iterator[str]:
     quantized = quantizer.quantize(_bank())
     if quantized.alphabet is None:
@@ -203,6 +213,7 @@ CHECKS: dict[str, Callable[[Quantizer], Iterator[str]]] = {
     "idempotent": _idempotent,
     "scale": _scale,
     "levels": _levels,
+    "large": _large,
     "degenerate": _degenerate,
 }
 

@@ -1,154 +1,323 @@
-"""Quantizers of one's own: from a Python file, or installed under an entry point.
+"""Quantizers of one's own: from a Python file, or from an installed package.
 
-A file is run as Python runs it, with all rights of whoever runs it: only files of one's own, or ones that
-have been read.
+A file holds one function of a matrix, with what it says of itself beside it (``BITS``, ``NAME``, ``FORMULA``,
+``REFERENCE``, ``SCALED``); or functions with the decorator :func:`quantizer`; or subclasses or instances of
+:class:`models.quantizers.base.Quantizer`. A package offers any of these as an entry point of the group
+``molmis.quantizers``. The code is run as it is: use files of people you trust.
 """
 
 import importlib.metadata
-import importlib.util
 import inspect
+import re
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from models.quantizers.adapter import from_matrix_function
-from models.quantizers.base import QUANTIZERS, Quantizer
-from molecules.cache import file_sha256
-from molecules.errors import MolmisError
+from models.quantizers.adapter import MatrixFunction, MatrixQuantizer
+from models.quantizers.base import QUANTIZERS, Quantizer, source_key
+from molecules.cache import content_key
+from molecules.errors import DataError, MolmisError, UnknownNameError
 
-#: Group of entry points that installed quantizers register under.
-ENTRY_POINTS = "molmis.quantizers"
+#: Entry points of installed packages.
+GROUP = "molmis.quantizers"
+#: A path to a Python file, and which quantizer of it.
+_PATH = re.compile(r"(?P<file>.+\.py)(?::(?P<member>[^:/\\]+))?")
+#: Names that stand in tables, file names and lists.
+_NAME = re.compile(r"[\w.+-]+")
+#: Where a decorated function keeps what it says of itself.
+_TOLD = "__molmis_quantizer__"
+#: Where a loaded file keeps what it has registered in the zoo by itself.
+_ADDED = "__molmis_added__"
 
 
-def is_file(text: str) -> bool:
-    """Tell whether a text names a Python file, with or without ``:name`` behind it."""
-    return text.endswith(".py") or ".py:" in text
+@dataclass(frozen=True)
+class UserFunction(MatrixQuantizer):
+    """A function of one matrix from a user's file; see :class:`models.quantizers.adapter.MatrixQuantizer`.
+
+    Parameters
+    ----------
+    name : str
+        What the tables call it.
+    source : str
+        Hash of the file that it stands in.
+    formula, reference : str
+        The definition in one line, and where it comes from.
+    """
+
+    name: str = ""
+    source: str = ""
+    formula: str = field(default="a function of one matrix", repr=False)  # type: ignore[misc]
+    reference: str = field(default="given by its author", repr=False)  # type: ignore[misc]
+
+    def identity(self) -> str:
+        """Return name, parameters, function and the hash of the file."""
+        return f"{self!r} of {self.function.__qualname__}"
+
+
+def quantizer(
+    *, bits: float, name: str = "", formula: str = "", reference: str = "", scaled: bool = False
+) -> Callable[[MatrixFunction], MatrixFunction]:
+    """Return a decorator that says of a function of one matrix what a quantizer says of itself.
+
+    Parameters
+    ----------
+    bits : float
+        Nominal bits per weight: no matrix may have more than 2^bits levels.
+    name : str
+        What the tables call it; that of the file and the function if empty.
+    formula, reference : str
+        The definition in one line, and where it comes from.
+    scaled : bool
+        Whether it promises Q(a w) = a Q(w) for a > 0.
+    """
+    told = {"BITS": bits, "NAME": name, "FORMULA": formula, "REFERENCE": reference, "SCALED": scaled}
+
+    def decorate(function: MatrixFunction) -> MatrixFunction:
+        setattr(function, _TOLD, told)
+        return function
+
+    return decorate
+
+
+def is_user_file(text: str) -> bool:
+    """Whether a quantizer's name is the path of a Python file: ``mine.py`` or ``mine.py:function``."""
+    return _PATH.fullmatch(text) is not None
 
 
 def from_file(text: str) -> dict[str, Quantizer]:
-    """Return the quantizers of a Python file by name.
+    """Return the quantizers of a Python file, by name.
 
     Parameters
     ----------
     text : str
-        ``path/to/mine.py``, all of them; or ``path/to/mine.py:name``, one. They are instances of
-        :class:`Quantizer`, subclasses that need no parameters, and public functions of one matrix; ``BITS``
-        in the file (or as an attribute of a function) says how many bits functions take, ``SCALED`` whether
-        they promise Q(a w) = a Q(w), ``EXCEPTIONS`` which checks they do not keep, and why.
-
-    Returns
-    -------
-    dict of str to Quantizer
-        A single one by the name of the file, several by ``file:name``.
+        ``path/to/mine.py`` for all of them, ``path/to/mine.py:member`` for one.
 
     Raises
     ------
+    DataError
+        If there is no such file, or its code raises an error when it is run.
     MolmisError
-        If the file is not there, does not run, or holds none.
+        If it holds no quantizer, or does not say what must be said of one.
     """
-    path_text, _, wanted = text.partition(".py:")
-    path = Path(path_text if path_text.endswith(".py") else f"{path_text}.py")
-    module = _module(path)
-    found = {name: made for name, value in vars(module).items() if (made := _quantizer(module, name, value))}
-    if wanted:
-        if wanted not in found:
-            raise MolmisError(
-                f"quantizer {text!r}: {path} holds {', '.join(found) or 'none'}, not {wanted!r}"
-            )
-        found = {wanted: found[wanted]}
-    if not found:
-        raise MolmisError(
-            f"quantizer {text!r}: {path} holds none; write a function of one matrix and BITS = ..., or a "
-            "subclass of Quantizer; see docs/extending.md"
-        )
-    named = {path.stem: next(iter(found.values()))} if len(found) == 1 else {}
-    named = named or {f"{path.stem}:{name}": made for name, made in found.items()}
-    taken = [name for name in named if name in QUANTIZERS]
-    if taken:
-        raise MolmisError(f"quantizer {text!r}: {taken[0]} is a name of the zoo; give the file another one")
-    return named
+    match = _PATH.fullmatch(text)
+    if match is None:
+        raise MolmisError(f"{text!r} is no path of a Python file; give path/to/mine.py")
+    path, member = Path(match["file"]), match["member"]
+    module, source = _load(path)
+    chosen = _found(path, module) if member is None else {member: _member(path, module, member)}
+    alone = member is None and len(chosen) == 1
+    # a NAME beside several would stand for none of them
+    told = {key: value for key, value in vars(module).items() if alone or key != "NAME"}
+    found: dict[str, Quantizer] = {}
+    for own, value in chosen.items():
+        default = path.stem if alone else f"{path.stem}.{own}"
+        name, made = _made(f"{path}: {own}", value, told, default, source)
+        if name in found:
+            raise MolmisError(f"{path}: two quantizers are called {name!r}; give each a name of its own")
+        found[name] = made
+    return found | getattr(module, _ADDED) if member is None else found
 
 
+@cache
 def installed() -> dict[str, importlib.metadata.EntryPoint]:
-    """Return the quantizers that installed packages register, by name."""
-    return {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-
-
-def from_entry_point(name: str) -> Quantizer:
-    """Return an installed quantizer.
+    """Return the entry points of installed packages, by name.
 
     Raises
     ------
     MolmisError
-        If it cannot be imported, or is none.
+        If two packages offer quantizers of one name.
     """
+    found: dict[str, importlib.metadata.EntryPoint] = {}
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        known = found.setdefault(entry.name, entry)
+        if known.value != entry.value:
+            raise MolmisError(
+                f"two installed packages offer the quantizer {entry.name!r} ({_package(known)}, "
+                f"{_package(entry)}); uninstall one"
+            )
+    return found
+
+
+def from_package(name: str) -> Quantizer:
+    """Return the quantizer of an installed package's entry point.
+
+    Raises
+    ------
+    MolmisError
+        If it cannot be loaded, or is no quantizer.
+    """
+    entry = installed()[name]
+    label = f"quantizer {name!r} of the package {_package(entry)}"
     try:
-        value = installed()[name].load()
-    except Exception as error:
-        raise MolmisError(
-            f"quantizer {name!r}: {type(error).__name__} while it was loaded: {error}"
-        ) from error
-    made = _quantizer(sys.modules[value.__module__], name, value) if hasattr(value, "__module__") else None
-    if made is None:
-        raise MolmisError(f"quantizer {name!r}: its entry point is neither a quantizer nor a function")
-    return made
+        value = entry.load()
+        source = source_key(value if callable(value) else type(value))
+    except Exception as error:  # noqa: BLE001  # whatever a package raises when it is imported
+        raise MolmisError(f"{label} cannot be loaded: {_line(error)}") from None
+    module = inspect.getmodule(value)
+    return _made(label, value, vars(module) if module is not None else {}, name, source)[1]
 
 
-def _module(path: Path) -> ModuleType:
-    """Run a file and return it as a module, named by its content."""
-    if not path.is_file():
-        raise MolmisError(f"quantizer file {path} is not there; give the path of a Python file")
-    name = f"molmis_user_{path.stem}_{file_sha256(path)[:12]}"
+def _package(entry: importlib.metadata.EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
+
+
+def _load(path: Path) -> tuple[ModuleType, str]:
+    """Run a file as a module, once for each content, and return it with the hash of the content."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"quantizer file {path} cannot be read ({error.strerror or error})") from None
+    source = content_key(content)
+    name = f"molmis_user_{re.sub(r'[^0-9a-zA-Z_]', '_', path.stem)}_{source}"
     if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise MolmisError(f"quantizer file {path} cannot be read as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look themselves up there
+        return sys.modules[name], source
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    before = set(QUANTIZERS)
+    sys.modules[name] = module  # dataclasses look their module up while they are made
     try:
-        spec.loader.exec_module(module)
-    except BaseException as error:
+        # not by an import: that would trust a compiled file of the same second, and leave one behind
+        exec(compile(content, str(path), "exec"), vars(module))  # noqa: S102  # what the user asks for
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a user's file raises is told
         del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        line = _line_of(error, path)
-        raise MolmisError(f"quantizer file {path}{line}: {type(error).__name__}: {error}") from error
-    return module
+        raise DataError(f"quantizer file {path} cannot be run: {_line(error, path)}") from None
+    setattr(module, _ADDED, {added: QUANTIZERS[added] for added in QUANTIZERS if added not in before})
+    return module, source
 
 
-def _line_of(error: BaseException, path: Path) -> str:
-    """Return the line of the file at which it failed, as text."""
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f", line {error.lineno}"
-    trace, line = error.__traceback__, ""
+def _line(error: BaseException, path: Path | None = None) -> str:
+    """Return an error in one line, with the line of the file where it was raised."""
+    number = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
     while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename) == path:
-            line = f", line {trace.tb_lineno}"
+        if path is not None and trace.tb_frame.f_code.co_filename == str(path):
+            number = trace.tb_lineno
         trace = trace.tb_next
-    return line
+    place = f" (line {number})" if number else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
 
 
-def _quantizer(module: ModuleType, name: str, value: object) -> Quantizer | None:
-    """Return the quantizer that a public value of a module is; None if it is none."""
-    if name.startswith("_"):
-        return None
+def _member(path: Path, module: ModuleType, name: str) -> object:
+    """Return one object of a file."""
+    if name not in vars(module):
+        candidates = {**_special(module), **_functions(module)}
+        raise UnknownNameError(f"quantizer in {path}", name, candidates)
+    return vars(module)[name]
+
+
+def _found(path: Path, module: ModuleType) -> dict[str, object]:
+    """Return what of a file is a quantizer: what says so of itself, or else its one function."""
+    special = _special(module)
+    if special or getattr(module, _ADDED):
+        return special
+    functions = _functions(module)
+    if "quantize" in functions:
+        return {"quantize": functions["quantize"]}
+    if len(functions) == 1:
+        return functions
+    if not functions:
+        raise MolmisError(
+            f"{path} holds no quantizer: write a function def quantize(matrix), from a NumPy matrix to the "
+            "quantized one; see docs/extending.md"
+        )
+    raise MolmisError(
+        f"{path} holds several functions ({', '.join(list(functions)[:6])}); say which, {path}:NAME, or call "
+        "the one that quantizes quantize, or begin the names of the others with an underscore"
+    )
+
+
+def _special(module: ModuleType) -> dict[str, object]:
+    """Return decorated functions, instances, and classes that can be made without arguments."""
+    added = list(getattr(module, _ADDED).values())
+    found: dict[str, object] = {}
+    for name, value in vars(module).items():
+        own = getattr(value, "__module__", None) == module.__name__
+        if name.startswith("_") or any(value is other for other in added):
+            continue
+        of_class = own and _is_quantizer_class(value) and not (added or inspect.isabstract(value))
+        if of_class or isinstance(value, Quantizer) or (own and hasattr(value, _TOLD)):
+            found[name] = value
+    classes = {type(value) for value in found.values()}
+    return {name: value for name, value in found.items() if value not in classes}
+
+
+def _functions(module: ModuleType) -> dict[str, object]:
+    """Return the functions that are defined in a file, without those that begin with an underscore."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+
+def _is_quantizer_class(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, Quantizer)
+
+
+def _made(
+    label: str, value: Any, beside: Mapping[str, Any], default: str, source: str
+) -> tuple[str, Quantizer]:
+    """Return name and quantizer of an object.
+
+    Parameters
+    ----------
+    label : str
+        What it is, for messages.
+    value : object
+        A function, a subclass or an instance of Quantizer.
+    beside : mapping
+        What stands in the file beside it, ``NAME`` and ``BITS`` among it.
+    default : str
+        Its name where it has none.
+    source : str
+        Hash of the file.
+    """
+    told = getattr(value, _TOLD, beside)
+    name = str(told.get("NAME") or default)
+    if _NAME.fullmatch(name) is None:
+        raise MolmisError(f"{label}: the name {name!r} must be of letters, digits, '.', '-', '+' and '_'")
     if isinstance(value, Quantizer):
-        return value
-    if getattr(value, "__module__", None) != module.__name__:
-        return None  # imported, not written there
-    if inspect.isclass(value) and issubclass(value, Quantizer) and not inspect.isabstract(value):
+        return name, _checked(label, value)
+    if _is_quantizer_class(value):
         try:
-            return value()
+            return name, _checked(label, value())
         except TypeError as error:
             raise MolmisError(
-                f"{module.__file__}: {name} needs parameters ({error}); add a line such as mine = {name}(...)"
+                f"{label}: the class cannot be made without arguments ({error}); give its parameters "
+                "defaults, or put an instance into the file"
             ) from None
-    if not inspect.isfunction(value):
-        return None
-    bits = getattr(value, "BITS", getattr(module, "BITS", None))
-    if not isinstance(bits, int | float) or not bits >= 0:
-        raise MolmisError(f"{module.__file__}: write BITS = ..., the bits per weight that {name} takes")
-    scaled = bool(getattr(value, "SCALED", getattr(module, "SCALED", False)))
-    exceptions = getattr(value, "EXCEPTIONS", getattr(module, "EXCEPTIONS", {}))
-    return from_matrix_function(value, float(bits), scaled=scaled, exceptions=exceptions)
+    if not callable(value) or inspect.isclass(value):
+        raise MolmisError(f"{label} is neither a function nor a Quantizer")
+    return name, _function(label, value, told, name, source)
+
+
+def _function(label: str, value: Any, told: Mapping[str, Any], name: str, source: str) -> UserFunction:
+    """Return the quantizer of a function."""
+    bits = told.get("BITS")
+    if isinstance(bits, bool) or not isinstance(bits, int | float) or not bits > 0:
+        given = "does not say" if bits is None else f"says {bits!r}"
+        raise MolmisError(
+            f"{label} {given} how many bits a weight takes; write BITS = 4 (a number) into the file, or "
+            "@quantizer(bits=4) before the function"
+        )
+    texts = {
+        key.lower(): " ".join(str(told[key]).split()) for key in ("FORMULA", "REFERENCE") if told.get(key)
+    }
+    return UserFunction(value, float(bits), bool(told.get("SCALED", False)), name, source, **texts)
+
+
+def _checked(label: str, made: Quantizer) -> Quantizer:
+    """Return a quantizer of a class, after checking that it says what it must say of itself."""
+    missing = [name for name in ("bits", "formula", "reference") if not hasattr(made, name)]
+    if missing:
+        raise MolmisError(f"{label}: the class lacks {', '.join(missing)}; see docs/extending.md")
+    if " at 0x" in made.identity():
+        raise MolmisError(
+            f"{label}: its printed form holds an address, so that it is another one in every run; make the "
+            "class a frozen dataclass"
+        )
+    return made

@@ -6,11 +6,12 @@ A specification names a family and its parameters: ``ternary:sparsity=0.8``.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from models.quantizers import user_file
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
+from models.quantizers.user_file import from_file, from_package, installed, is_user_file
 from molecules.errors import MolmisError, UnknownNameError
 
 #: The quantizers of the tables and figures, in the order of their rows.
@@ -61,6 +62,8 @@ def split_names(text: str) -> list[str]:
     A piece ``parameter=value`` belongs to the specification before it, so
     ``sign,uniform:bits=7,scale=none`` are two names.
     """
+    if is_user_file(text.strip()) and Path(text.strip()).is_file():  # its name may hold blanks
+        return [text.strip()]
     names: list[str] = []
     for piece in re.split(r"[,;\s]+", text.strip()):
         if "=" in piece and ":" not in piece and names and ":" in names[-1]:
@@ -77,8 +80,9 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     ----------
     names : sequence of str
         Each a registered name (``sign``), a group (``paper``, ``all``), a specification
-        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``), a Python file of one's own
-        (``path/to/mine.py``), or an installed quantizer. What is named twice comes once.
+        ``family:parameter=value,...`` (``uniform:bits=7,scale=none``), a Python file of the user's
+        (``path/to/mine.py``, ``path/to/mine.py:function``), or what an installed package offers. What is
+        named twice comes once.
 
     Returns
     -------
@@ -91,29 +95,52 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     UnknownNameError
         If a name, a family or a parameter is unknown.
     MolmisError
-        If a specification is malformed, or a value is not allowed.
+        If a specification is malformed, a value is not allowed, a user's file holds no quantizer, or two
+        different ones have one name.
     """
     chosen: dict[str, Quantizer] = {}
     for name in names:
         text = name.strip()
         if text in GROUPS:
             chosen.update((member, QUANTIZERS[member]) for member in zoo_names(text))
-        elif user_file.is_file(text):
-            chosen.update(user_file.from_file(text))
+        elif is_user_file(text):
+            for own, quantizer in from_file(text).items():
+                _add_own(chosen, own, quantizer, text)
         elif ":" in text:
             quantizer = _parse(text)
             chosen[canonical_name(quantizer)] = quantizer
+        elif text in installed():
+            _add_own(chosen, text, from_package(text), "an installed package")
         elif text in QUANTIZERS:
             chosen[text] = QUANTIZERS[text]
-        elif text in user_file.installed():
-            chosen[text] = user_file.from_entry_point(text)
         else:
             hint = (
-                f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; a file: "
-                "path/to/mine.py."
+                f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; "
+                "your own: path/to/mine.py"
             )
-            raise UnknownNameError("quantizer", text, QUANTIZERS, hint)
+            raise UnknownNameError("quantizer", text, [*QUANTIZERS, *installed()], hint)
     return chosen
+
+
+def described(quantizer: Quantizer) -> str:
+    """Return the printable specification of a quantizer, with its name in the zoo where it has one."""
+    try:
+        text = f"{canonical_name(quantizer)} = {quantizer!r}"
+    except UnknownNameError:  # the user's own
+        text = repr(quantizer)
+    return text[:400]
+
+
+def _add_own(chosen: dict[str, Quantizer], name: str, quantizer: Quantizer, where: str) -> None:
+    """Add a quantizer of the user's; refuse a name that stands for another one."""
+    taken = QUANTIZERS[name] if name in QUANTIZERS else chosen.get(name)
+    reserved = name in GROUPS or name in FAMILIES
+    if reserved or (taken is not None and taken.identity() != quantizer.identity()):
+        raise MolmisError(
+            f"the quantizer of {where} is called {name!r}, a name that stands for something else; give it "
+            "another: NAME = 'my-quantizer' in the file, or @quantizer(name=...)"
+        )
+    chosen[name] = quantizer
 
 
 def canonical_name(quantizer: Quantizer) -> str:

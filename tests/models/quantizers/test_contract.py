@@ -54,6 +54,8 @@ class Broken(Quantizer):
         if self.fault == "refuses":
             weight = torch.nan_to_num(weight)
         good = Sign().quantize(weight)
+        if self.fault == "large" and weight.numel() == 10**6:
+            return replace(good, scale=good.scale * torch.nan)
         if self.fault == "input":
             weight.add_(1)
         return replace(good, **FAULTS.get(self.fault, lambda good: {})(good))

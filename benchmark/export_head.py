@@ -1,0 +1,120 @@
+"""The published head of a run of a measured bank, or one trained on all records, as an artefact."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from benchmark.blocks import BlockStore
+from benchmark.cell_data import CellData, cell_data
+from benchmark.evaluate import trained_block
+from benchmark.execute import Settings, plan_cell
+from benchmark.plan import Cell
+from benchmark.tables import REFERENCE
+from models.artefact import Artefact
+from models.block_runs import BLOCK_RUNS
+from models.encoders.base import embed
+from models.heads import Bank, train_block
+from models.published import published_head
+from models.quantized_heads import quantize_heads
+from molecules.errors import MolmisError
+from molecules.progress import SILENT, Progress
+from tasks.task import DataOptions, Task
+
+#: What is said of a head that was trained on all records.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which head is exported.
+
+    Attributes
+    ----------
+    run : int or None
+        Number of a run of the bank; None for a head trained on all records.
+    runs : int or None
+        How many runs the bank has; None for whole blocks.
+    encoder : bool
+        Whether the weights of the encoder come with it.
+    """
+
+    run: int | None = 0
+    runs: int | None = None
+    encoder: bool = False
+
+
+def export_head(
+    task: Task, options: DataOptions, settings: Settings, chosen: Chosen, progress: Progress = SILENT
+) -> Artefact:
+    """Return a published head; what is not trained yet is trained.
+
+    Parameters
+    ----------
+    task : Task
+        What it is of.
+    options : DataOptions
+        Where the data is.
+    settings : Settings
+        As of the measurement; ``quantizers`` names one.
+    chosen : Chosen
+        Which head.
+    progress : Progress
+        Listener.
+
+    Raises
+    ------
+    MolmisError
+        As :func:`benchmark.execute.plan_cell`; or if the settings name no quantizer or several, or there is
+        no such run.
+    """
+    run = chosen.run or 0
+    runs = chosen.runs or BLOCK_RUNS * (run // BLOCK_RUNS + 1)
+    if run >= runs:
+        raise MolmisError(f"--run {run}: a bank of {runs} runs has those from 0 to {runs - 1}")
+    cell, flags = plan_cell(task, options, replace(settings, runs=runs), progress)
+    name = _only(cell)
+    for flag in flags[name]:
+        progress.note(f"{name}: {flag}")
+    data = cell_data(cell, progress)
+    if chosen.run is None:
+        bank, place = _trained_on_all(cell, data, progress), 0
+    else:
+        block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
+        bank, place = trained_block(cell, data, block, progress), run - block.start
+    quantizer = cell.quantizers[name]
+    quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, bank.runs))
+    head = published_head(quantized, bank, place, quantizer, data.origin, ALL if chosen.run is None else "")
+    return _with_encoder(cell, head, chosen.encoder, progress)
+
+
+def _only(cell: Cell) -> str:
+    """Return the name of the one quantizer that was asked for: the reference alone, or the one beside it."""
+    names = [name for name in cell.quantizers if name != REFERENCE] or [REFERENCE]
+    if len(names) > 1:
+        raise MolmisError(
+            f"--quantizer names {len(names)} quantizers ({', '.join(names[:4])}, ...); name one"
+        )
+    return names[0]
+
+
+def _trained_on_all(cell: Cell, data: CellData, progress: Progress) -> Bank:
+    """Train one head on every record, those of the test set among them; keep its last epoch."""
+    inputs = torch.cat([data.pool, data.test])
+    labels = torch.cat([data.pool_labels, data.test_labels])
+    everyone, protocol = np.ones((1, len(inputs)), dtype=np.bool_), cell.protocol
+    with progress.stage("training head", protocol.head.epochs) as step:
+        bank = train_block(data.kind, inputs, labels, everyone, protocol.head, protocol.seed, 0, step)
+    return replace(bank, snapshots=bank.snapshots[:, -1:])
+
+
+def _with_encoder(cell: Cell, head: Artefact, weights: bool, progress: Progress) -> Artefact:
+    """Return the head with its probe, and with the encoder's weights if they are wanted."""
+    if not head.origin.probe:
+        return head
+    embedded = torch.from_numpy(embed(cell.encoder, head.origin.probe, cell.device, progress))
+    head = replace(head, probe=head.outputs(embedded))
+    if weights:
+        cell.encoder.prepare(cell.device, progress)
+        head = replace(head, encoder=cell.encoder.weights())
+    return head
