@@ -9,8 +9,9 @@ from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_leve
 from models.quantizers.blocks import Blocks, Per, check_per
 from models.quantizers.quantized import Grid, Quantized
 
-#: Exponent of the norm of the error, start and growth of the penalty, most steps: as published.
-NORM, PENALTY, GROWTH, STEPS = 0.7, 10.0, 1.01, 20
+#: Exponent of the norm of the error, weight of the penalty, most steps: those of the library hqq 0.2.8, which
+#: no longer lets the penalty grow.
+NORM, PENALTY, STEPS = 0.7, 10.0, 20
 #: Below this range a block counts as constant.
 _FLAT = 1e-4
 
@@ -21,7 +22,8 @@ class HalfQuadratic(Quantizer):
     """Affine quantization that minimises ``sum |w - Q(w)|^0.7`` over the zero point of each group.
 
     Twenty steps alternate between the error that a heavy-tailed penalty would leave (a shrinkage of the
-    present error) and the zero point that is best for it; a group stops when its mean error no longer falls.
+    present error) and the zero points that are best for it; a matrix stops when its mean error no longer
+    falls.
 
     Parameters
     ----------
@@ -71,22 +73,22 @@ class HalfQuadratic(Quantizer):
 
 def _improved(blocks: Blocks, unit: Tensor, zero: Tensor, top: int) -> Tensor:
     """Return the zero points after the steps."""
-    penalty, values = PENALTY, blocks.values
-    least = torch.full_like(zero, torch.inf, dtype=torch.float64)
-    going = torch.ones_like(zero, dtype=torch.bool)
+    values = blocks.values
+    count = blocks.shape[0] * blocks.shape[1]
+    least = torch.full((*zero.shape[:-3], 1, 1, 1), torch.inf, dtype=torch.float64, device=zero.device)
+    going = torch.ones_like(least, dtype=torch.bool)
     for _ in range(STEPS):
         rounded = (values * unit + zero).round_().clamp_(0, top)
         error = values - (rounded - zero) / unit
-        mean = blocks.mean(error.abs())
+        size = error.abs()
+        mean = blocks.total(size).sum(dim=(-3, -2), keepdim=True) / count
+        shrunk = error.sign() * (size - size.pow(NORM - 1) / PENALTY).relu_()
+        moved = blocks.mean(rounded - (values - shrunk) * unit).float()
+        zero = torch.where(going, moved, zero)  # the step that no longer helps is taken, too, as published
         going &= mean < least
         if not bool(going.any()):
             break
         least = torch.where(going, mean, least)
-        size = error.abs()
-        shrunk = error.sign() * (size - size.pow(NORM - 1) / penalty).relu_()
-        moved = blocks.mean(rounded - (values - shrunk) * unit).float()
-        zero = torch.where(going, moved, zero)
-        penalty *= GROWTH
     return zero
 
 

