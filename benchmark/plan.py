@@ -19,7 +19,7 @@ from tasks.task import Task
 #: Raised when a change to training moves the trained weights.
 BANK_VERSION = 2
 #: Raised when a change to the evaluation moves its figures.
-EVALUATION_VERSION = 4
+EVALUATION_VERSION = 5
 #: Raised when a change to the attacks or their figures moves them.
 ATTACKS_VERSION = 3
 #: Raised when a change to the exposure of records moves it.

@@ -139,12 +139,15 @@ def test_a_further_quantizer_reuses_the_bank(finished):
     assert table["zeros"][2] == pytest.approx(0.6, abs=2e-3)
 
 
-def test_classification_and_all_quantizers(tmp_path):
-    arguments = ["--task", "chembl2321810-active", "--encoder", "ecfp", "--runs", 3, "--quantizers", "all"]
+def test_classification_and_many_quantizers(tmp_path):
+    zoo = "paper,uniform-2-unscaled,hqq-3,pq:codes=8,gptq-4,kmeans-2,constant"
+    arguments = ["--task", "chembl2321810-active", "--encoder", "ecfp", "--runs", 3, "--quantizers", zoo]
     done = run(tmp_path, *arguments, "--results", tmp_path / "results", "--out", tmp_path / "out")
     assert done.code == 0, done.err
     table = pd.read_csv(tmp_path / "out" / "table.csv").set_index("quantizer")
-    assert len(table) == 23
+    assert len(table) == 18
+    assert "calibrated on 128 public records" in table.loc["gptq-4", "flags"]
+    assert "single level" in table.loc["constant", "flags"]
     assert set(table["metric"]) == {"roc_auc"}
     assert table.loc["float32", "performance"] > 0.85
     assert table.loc["uniform-2-unscaled", "constant_share"] == 1  # all weights rounded to 0
