@@ -47,9 +47,9 @@ class Quantized(ABC):
         """Number of values that a code can take; None for float32 bit patterns."""
 
     @property
-    @abstractmethod
     def shape(self) -> tuple[int, int]:
-        """Shape (out, in) of the weights of a matrix."""
+        """Shape (out, in) of the weights of a matrix: that of its codes, where each stands for one weight."""
+        return self.codes.shape[-2], self.codes.shape[-1]
 
     @property
     def lead(self) -> torch.Size:
@@ -90,11 +90,6 @@ class Floats(Quantized):
     def alphabet(self) -> None:
         """None: bit patterns."""
         return
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return _last_two(self.codes)
 
     def dequantize(self) -> Tensor:
         """Return the weights, bit by bit as they were."""
@@ -141,11 +136,6 @@ class Grid(Quantized):
         return len(self.levels)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return _last_two(self.codes)
-
-    @property
     def side(self) -> dict[str, Tensor]:
         """Scales as they are stored, and zero points in float32."""
         parts: dict[str, Tensor] = {}
@@ -189,11 +179,6 @@ class Codebook(Quantized):
         return self.levels.shape[-1]
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return _last_two(self.codes)
-
-    @property
     def side(self) -> dict[str, Tensor]:
         """The levels."""
         return {"levels": self.levels}
@@ -227,11 +212,6 @@ class Values(Quantized):
     def alphabet(self) -> int:
         """Number of values of all matrices together."""
         return len(self.levels)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return _last_two(self.codes)
 
     def dequantize(self) -> Tensor:
         """Return the values."""
@@ -270,11 +250,6 @@ class Additive(Quantized):
     def alphabet(self) -> int:
         """2^k."""
         return int(2 ** self.coefficients.shape[-1])
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return _last_two(self.codes)
 
     @property
     def side(self) -> dict[str, Tensor]:
@@ -329,10 +304,6 @@ class Vectors(Quantized):
         flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, -1, self.codebook.shape[-1])
         pieces = self.codebook.gather(-2, flat)
         return pieces.reshape(*self.codes.shape[:-1], -1)[..., : self.columns]
-
-
-def _last_two(codes: Tensor) -> tuple[int, int]:
-    return codes.shape[-2], codes.shape[-1]
 
 
 def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:
