@@ -19,6 +19,8 @@ from benchmark.tables import REFERENCE, degenerate
 _FAMILIES = ("float32", "uniform", "ternary", "sign")
 #: Rows of a table above which a figure is drawn larger.
 _MANY = 14
+#: With more points than this only the front is named: names would lie on each other.
+_CROWDED = 30
 UNIT = 1e4  # r is shown in units of 1e-4
 
 
@@ -76,8 +78,10 @@ def privacy_performance(table: pd.DataFrame, metric_label: str, title: str) -> F
     axes.set_title(title, fontsize=9, loc="left")
     axes.margins(x=0.1)
     left_out = {"useless model": table[useless], "r unknown": table[~has_both & ~useless]}
-    _legend(figure, left_out)
-    _label_points(axes, known)
+    crowded = len(known) > _CROWDED
+    named = known[known["pareto"] | (known["quantizer"] == REFERENCE)] if crowded else known
+    _legend(figure, left_out, "float32 and the Pareto front are named; " if crowded else "")
+    _label_points(axes, named)
     return figure
 
 
@@ -102,12 +106,13 @@ def _rate_axis(axes: Any, which: str, table: pd.DataFrame) -> None:
     getattr(axes, f"{which}axis").set_major_formatter("{x:g}")
 
 
-def _legend(figure: Figure, left_out: dict[str, pd.DataFrame]) -> None:
+def _legend(figure: Figure, left_out: dict[str, pd.DataFrame], before: str = "") -> None:
     """Draw the legend, and below it what is not drawn and why."""
     said = [f"{', '.join(rows['quantizer'])} ({why})" for why, rows in left_out.items() if len(rows)]
     legend = figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    if said:
-        legend.set_title(textwrap.fill(f"not drawn: {'; '.join(said)}", 110), prop=FontProperties(size=8))
+    told = before + (f"not drawn: {'; '.join(said)}" if said else "")
+    if told:
+        legend.set_title(textwrap.fill(told.removesuffix("; "), 110), prop=FontProperties(size=8))
 
 
 def _reach(row: pd.Series, value: str, low: str, high: str, unit: float = 1.0) -> np.ndarray[Any, Any]:

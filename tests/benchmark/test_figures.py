@@ -103,3 +103,14 @@ def test_files_are_what_their_endings_say(frames, tmp_path):
             names = "".join(ET.parse(path).getroot().itertext())
             shown = made
             assert all(name in names for name in shown["quantizer"])
+
+
+def test_of_many_points_the_front_alone_is_named():
+    frames = [rows(f"q-{k}", (1 + k) * 1e-3 * STEPS, 1.0 + 0.01 * k, 0.2) for k in range(20)]
+    worse = [rows(f"worse-{k}", (1 + k) * 1e-4 * STEPS, 1.4 + 0.01 * k, 0.2) for k in range(15)]
+    made = table(FLOAT, *frames, *worse)
+    figure = privacy_performance(made, "RMSE ↓", "title")
+    named = {text for label in figure.axes[0].texts for text in label.get_text().split("\n")}
+    assert named == {"float32", *made.loc[made["pareto"], "quantizer"]}
+    assert not any(name.startswith("worse") for name in named)
+    assert "the Pareto front are named" in figure.legends[0].get_title().get_text()
