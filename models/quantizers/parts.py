@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import Layer, Quantizer
-from models.quantizers.quantized import Quantized, Values
+from models.quantizers.quantized import Floats, Quantized, Values
 
 #: Weights of a part: a megabyte, so that what is computed on the way stays in the cache.
 PART = 1 << 18
@@ -51,7 +51,8 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
     for start in range(0, count, step):
         part = slice(start, start + step)
         pieces.append(quantized(flat[part], None if given is None else given[part]))
-        if isinstance(pieces[0], Values):  # its codes point at the values of the whole call
+        # codes of the one point at the values of the whole call; the other is a copy and computes nothing
+        if isinstance(pieces[0], Values | Floats):
             return quantized(weight, inputs)
     return _joined(pieces, lead)
 
