@@ -1,8 +1,15 @@
 """What all tests share: an empty cache of their own."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# before torch is loaded, and for the commands that tests start: several processes that all use every core
+# only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 from hypothesis import settings
 
