@@ -1,7 +1,6 @@
 """The tasks of the study of indicators: those that it was chosen on, and those that it was confirmed on."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from molecules.errors import DataError
 from tasks.catalogue import get_task
@@ -64,8 +63,3 @@ CONFIRM: dict[str, Callable[[], Task]] = {
     "qm8-e1_cc2": _file("moleculenet/qm8.csv.gz", "smiles", "E1-CC2"),
     "qm8-f1_cc2": _file("moleculenet/qm8.csv.gz", "smiles", "f1-CC2"),
 }
-
-
-def data_folder_missing() -> bool:
-    """Tell whether no folder holds the files of the study."""
-    return not any(Path(folder / "tdc").exists() for folder in folders(DataOptions()))

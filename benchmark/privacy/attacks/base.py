@@ -28,8 +28,6 @@ class Attack(ABC):
 
     reference: ClassVar[str]
     fewest: ClassVar[int] = 1
-    #: Whether it looks at shadow models at all; one that does not is the same matched and mismatched.
-    uses_shadows: ClassVar[bool] = True
 
     @abstractmethod
     def score(self, target: Signals, shadows: Signals, fit: Runs, scored: Runs) -> Scores:

@@ -13,7 +13,6 @@ class LossThreshold(Attack):
     """The negative loss of the record (Yeom et al. 2018); no shadow models."""
 
     reference = "Yeom, Giacomelli, Fredrikson, Jha, CSF 2018"
-    uses_shadows = False
 
     def score(self, target: Signals, shadows: Signals, fit: Runs, scored: Runs) -> Scores:
         """Return minus the loss."""

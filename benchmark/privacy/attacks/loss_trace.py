@@ -17,7 +17,6 @@ class LossTraceIqr(Attack):
     """
 
     reference = "Pollock, Shilov, Dodd, de Montjoye, arXiv 2411.05743"
-    uses_shadows = False
 
     def score(self, target: Signals, shadows: Signals, fit: Runs, scored: Runs) -> Scores:
         """Return the interquartile range of the loss trace.
