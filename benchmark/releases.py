@@ -11,9 +11,8 @@ from benchmark.attack import FULL_PRECISION, Traced, signals_of
 from benchmark.cell_data import CellData
 from benchmark.joint_report import ALL, ALONE
 from benchmark.privacy.attacks import Signals
-from benchmark.privacy.attacks.base import Scores
 from benchmark.privacy.joint_release import SINGLE, joint_scores, single_scores
-from benchmark.privacy.panel import figures_of, why_not
+from benchmark.privacy.panel import figure_rows, why_not
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
 
@@ -86,26 +85,16 @@ def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
 
         def tried(job: tuple[str, str, list[str]]) -> pd.DataFrame:
             release, how, names = job
+            head = {"release": release, "versions": len(names), "attack": how}
             reason = next((said for n in names if (said := why_not(SINGLE, versions[n], versions[n]))), "")
             if reason:
-                head = {"release": release, "versions": len(names), "attack": how}
                 return pd.DataFrame([{**head, "run": -1, "reason": reason}])
             joint = how == "joint"
             scores = joint_scores([versions[n] for n in names]) if joint else sum(alone[n] for n in names)
-            return _figures(release, how, len(names), np.asarray(scores), full)
+            return figure_rows(head, np.asarray(scores), full.members)
 
         jobs = [(FULL_PRECISION, ALONE, [FULL_PRECISION])]
         jobs += [(f"{FULL_PRECISION} + {n}", how, [FULL_PRECISION, n]) for n in others for how in JOINT]
         if readable:
             jobs += [(ALL, how, [FULL_PRECISION, *readable]) for how in JOINT]
         return pd.concat(pool.map(tried, jobs), ignore_index=True)
-
-
-def _figures(release: str, how: str, versions: int, scores: Scores, full: Signals) -> pd.DataFrame:
-    """Return the figures of every run for the scores of one attack on one release."""
-    figures = figures_of(scores, full.members)
-    head: dict[str, object] = {"release": release, "versions": versions, "attack": how}
-    table: dict[str, object] = {**head, "run": np.arange(full.runs), "reason": ""}
-    table |= {label: figure.of_runs for label, figure in figures.items()}
-    table |= {f"{label}_record_error": figures[label].record_error for label in ("auc", "advantage")}
-    return pd.DataFrame(table)

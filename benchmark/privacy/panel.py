@@ -1,6 +1,7 @@
 """All attacks on one quantizer: fitted on half of the runs, scored on the other half, then swapped."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,11 +67,7 @@ def _tried(name: str, kind: str, attack: Attack, target: Signals, shadows: Signa
     if scores is None or reason:
         untold = dict.fromkeys((*FIGURES, "auc_record_error", "advantage_record_error"), np.nan)
         return pd.DataFrame([{"attack": name, "shadows": kind, "run": -1, "reason": reason, **untold}])
-    figures = figures_of(scores, target.members)
-    table: dict[str, object] = {"attack": name, "shadows": kind, "run": np.arange(target.runs), "reason": ""}
-    table |= {label: figure.of_runs for label, figure in figures.items()}
-    table |= {f"{label}_record_error": figures[label].record_error for label in ("auc", "advantage")}
-    return pd.DataFrame(table)
+    return figure_rows({"attack": name, "shadows": kind}, scores, target.members)
 
 
 def why_not(attack: Attack, target: Signals, shadows: Signals) -> str:
@@ -103,3 +100,28 @@ def figures_of(scores: NDArray[np.float64], members: NDArray[np.bool_]) -> dict[
     found = {"auc": auc(scores, members), "advantage": advantage(scores, members, thresholds)}
     rates = true_positive_rates(scores, members)
     return found | {f"tpr_{100 * rate:g}": figure for rate, figure in zip(RATES, rates, strict=True)}
+
+
+def figure_rows(
+    head: Mapping[str, object], scores: NDArray[np.float64], members: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Return the figures of an attack as a table.
+
+    Parameters
+    ----------
+    head : mapping of str to object
+        Columns that stand first, the same in every row.
+    scores, members : ndarray, shape (R, N)
+        As in :func:`figures_of`.
+
+    Returns
+    -------
+    DataFrame
+        One row per run: the columns of ``head``, ``run``, ``reason`` (empty), the ``FIGURES``,
+        ``auc_record_error, advantage_record_error``.
+    """
+    figures = figures_of(scores, members)
+    table: dict[str, object] = {**head, "run": np.arange(len(scores)), "reason": ""}
+    table |= {label: figure.of_runs for label, figure in figures.items()}
+    table |= {f"{label}_record_error": figures[label].record_error for label in ("auc", "advantage")}
+    return pd.DataFrame(table)
