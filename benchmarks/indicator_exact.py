@@ -17,6 +17,7 @@ from rich.table import Table
 
 from benchmark.privacy.exact import exact_leak
 from benchmark.privacy.exact_effect import exact_effect
+from benchmark.privacy.populations import loss_matrix
 from benchmark.privacy.ranking import percentile_interval
 from benchmark.progress import Bar
 from benchmark.rank_stability import spearman
@@ -91,12 +92,8 @@ def margins(setting: Configuration) -> np.ndarray:
     population, problem = setting.population, setting.problem()
     x, y = population.x, population.y  # type: ignore[attr-defined]
     scores = setting.models.scores(x)
-    if setting.loss == "squared":
-        values = scores - y
-        losses = values**2
-    else:
-        values = scores * y
-        losses = np.logaddexp(0.0, -values)
+    values = scores - y if setting.loss == "squared" else scores * y
+    losses = loss_matrix(scores, y, setting.loss)
     # hypotheses of equal losses are one in the problem: the first of them stands for it
     first = [int(np.abs(losses - row).max(1).argmin()) for row in problem.losses]
     return np.asarray(values[first])
