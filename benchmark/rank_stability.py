@@ -63,10 +63,10 @@ def indicators(runs: CellRuns, signals: Mapping[str, Signals]) -> dict[str, Figu
     plain = np.where(np.isfinite(plain), plain, np.nan)
 
     def effects(places: Places) -> Floats:
-        return np.stack([-_effects(signals[name], places) for name in runs.names])
+        return np.stack([-block_effects(signals[name], places) for name in runs.names])
 
     def lira(places: Places) -> Floats:
-        return np.stack([-_lira(signals[name], places) for name in runs.names])
+        return np.stack([-lira_aucs(signals[name], places) for name in runs.names])
 
     standardised = np.stack([-_standardised_gaps(signals[name]) for name in runs.names])
     return {
@@ -78,8 +78,16 @@ def indicators(runs: CellRuns, signals: Mapping[str, Signals]) -> dict[str, Figu
     }
 
 
-def _effects(signals: Signals, places: Places) -> Floats:
-    """Return the membership effects of some runs, compared block by block as in a bank of these runs."""
+def block_effects(signals: Signals, places: Places) -> Floats:
+    """Return the membership effects of some runs, compared block by block as in a bank of these runs.
+
+    Parameters
+    ----------
+    signals : Signals
+        Of one quantizer.
+    places : ndarray of int, shape (k,)
+        The runs.
+    """
     blocks = [places[start : start + BLOCK_RUNS] for start in range(0, len(places), BLOCK_RUNS)]
     found = [membership_effects(signals.kind, signals.margin[b], signals.members[b])[0] for b in blocks]
     return np.concatenate(found)
@@ -93,8 +101,16 @@ def _standardised_gaps(signals: Signals) -> Floats:
     return np.asarray((outside - inside) / signals.loss.std(1, dtype=np.float64))
 
 
-def _lira(signals: Signals, places: Places) -> Floats:
-    """Return the AUC of matched LiRA on some runs, fitted on the others among them."""
+def lira_aucs(signals: Signals, places: Places) -> Floats:
+    """Return the AUC of matched LiRA on some runs, fitted on the others among them; NaN for too few runs.
+
+    Parameters
+    ----------
+    signals : Signals
+        Of one quantizer.
+    places : ndarray of int, shape (k,)
+        The runs.
+    """
     attack = ATTACKS[LIRA]
     own = Signals(signals.kind, signals.margin[places], signals.loss[places], None, signals.members[places])
     if len(places) // 2 < attack.fewest:

@@ -16,12 +16,12 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from benchmark.figure_file import save
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.ranking import aggregate_runs
 from benchmark.progress import Bar
+from benchmark.rank_stability import spearman
 from benchmarks.indicator_study import FEW, study
 from benchmarks.indicator_tasks import CHOOSE, CONFIRM
 from molecules.cache import atomic_write
@@ -113,17 +113,16 @@ def compared(figures: pd.DataFrame, lira: pd.DataFrame) -> pd.DataFrame:
     names = list(dict.fromkeys(lira["quantizer"]))
     aucs = _wide(lira, "auc", names)[:, FEW:]
     middle = aucs.shape[1] // 2
-    itself = stats.spearmanr(aucs[:, :middle].mean(1), aucs[:, middle:].mean(1)).statistic
+    security = -aucs.mean(1)
+    itself = spearman(aucs[:, :middle].mean(1), aucs[:, middle:].mean(1))
     rows = [{"indicator": "LiRA of other runs", "aggregate": "mean", "spearman": itself, "unknown": 0}]
     for indicator, own in figures.groupby("indicator", sort=False):
         values = _wide(own, "value", names)
         for how in Aggregate:
             point = aggregate_runs(values, how)
-            known = ~np.isnan(point)
-            enough = known.sum() > 2 and np.ptp(point[known]) > 0
-            found = stats.spearmanr(point[known], -aucs[known].mean(1)).statistic if enough else np.nan
+            found = spearman(point, security)
             rows.append({"indicator": indicator, "aggregate": str(how), "spearman": found})
-            rows[-1]["unknown"] = int((~known).sum())
+            rows[-1]["unknown"] = int(np.isnan(point).sum())
     return pd.DataFrame(rows)
 
 

@@ -8,15 +8,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmark.attack import Traced, signals_of
-from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData, cell_data
 from benchmark.plan import Cell, Protocol
-from benchmark.privacy.attacks import ATTACKS, Signals
+from benchmark.privacy.attacks import Signals
 from benchmark.privacy.candidate_rates import Moment, Over, Reference, figure
 from benchmark.privacy.candidates import neighbours, other_runs, retrained, snapshots
-from benchmark.privacy.membership import auc
-from benchmark.privacy.membership_effect import membership_effects
-from benchmark.privacy.panel import cross_scored
+from benchmark.rank_stability import block_effects, lira_aucs
+from models.block_runs import BLOCK_RUNS
 from models.encoders.base import ENCODERS
 from models.heads import Bank, Heads, record_losses, train_block
 from models.quantized_heads import quantize_heads
@@ -33,7 +31,6 @@ RUNS, FEW = 64, 10
 RETRAININGS, LEFT_OUT = 6, 0.1
 #: Sizes and number of the neighbour candidates.
 SIZES, NEIGHBOURS = (0.01, 0.03, 0.1), 12
-_BLOCK = 16
 
 
 def study(task: Task, progress: Progress, *, candidates: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,8 +56,8 @@ def study(task: Task, progress: Progress, *, candidates: bool) -> tuple[pd.DataF
     data = cell_data(cell)
     with progress.stage(f"{task.name}: training", RUNS) as step:
         banks = []
-        for first in range(0, RUNS, _BLOCK):
-            members = data.members[first : first + _BLOCK]
+        for first in range(0, RUNS, BLOCK_RUNS):
+            members = data.members[first : first + BLOCK_RUNS]
             banks.append(_train(cell, data, members, first))
             step(len(members))
     families = _families(cell, data, banks[0], candidates)
@@ -68,7 +65,7 @@ def study(task: Task, progress: Progress, *, candidates: bool) -> tuple[pd.DataF
     with progress.stage(f"{task.name}: indicators", len(quantizers)) as step:
         for name, quantizer in quantizers.items():
             signals = signals_of(traced, quantizer, data)
-            found = auc(cross_scored(ATTACKS[LIRA], signals, signals), signals.members).of_runs
+            found = lira_aucs(signals, np.arange(RUNS))
             aucs += [{"quantizer": name, "run": run, "auc": value} for run, value in enumerate(found)]
             own = [*_cheap(signals), *_of_families(families, quantizer, data, banks[0])]
             rows += [{"quantizer": name, "run": r, "indicator": i, "value": v} for i, r, v in own]
@@ -109,7 +106,7 @@ def _cheap(signals: Signals) -> Iterator[tuple[str, int, float]]:
         gap = float(outside.mean() - inside.mean())
         yield "gap", run, -gap
         yield "gap / deviation", run, -gap / float(losses[run].std())
-    effects, _ = membership_effects(signals.kind, signals.margin[:FEW], members[:FEW])
+    effects = block_effects(signals, np.arange(FEW))
     yield from (("membership effect", run, -float(effect)) for run, effect in enumerate(effects))
 
 

@@ -19,18 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.attack import Traced, signals_of
-from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData, cell_data
 from benchmark.execute import Settings, plan_cell
 from benchmark.privacy.aggregate import Aggregate
-from benchmark.privacy.attacks import ATTACKS, Signals
+from benchmark.privacy.attacks import Signals
 from benchmark.privacy.candidate_rates import Moment, Over, Reference, figure
-from benchmark.privacy.membership import auc
-from benchmark.privacy.membership_effect import membership_effects
-from benchmark.privacy.panel import cross_scored
 from benchmark.privacy.ranking import aggregate_runs
 from benchmark.progress import Bar
-from benchmark.rank_stability import spearman
+from benchmark.rank_stability import block_effects, lira_aucs, spearman
 from models.block_runs import BLOCK_RUNS
 from models.heads import Bank, record_losses, train_block
 from models.quantized_heads import quantize_heads
@@ -132,7 +128,7 @@ def compared(rates: pd.DataFrame, signals: dict[str, Signals], progress: Progres
         draws), each with ``_low`` and ``_high`` (5 and 95 % of the draws).
     """
     names = list(signals)
-    lira = np.stack([_lira(signals[name]) for name in names]).mean(1)
+    lira = np.stack([lira_aucs(signals[name], np.arange(RUNS)) for name in names]).mean(1)
     of = {key: _wide(own, names) for key, own in rates.groupby(["m", "moment"], sort=False)}
     rows: list[dict[str, object]] = []
     groups = [key for key in of if key[0] != TRUTH]
@@ -171,17 +167,9 @@ def _wide(rows: pd.DataFrame, names: list[str]) -> Floats:
     return np.asarray(wide.reindex(index=names, columns=range(RUNS)).to_numpy(dtype=float))
 
 
-def _lira(signals: Signals) -> Floats:
-    return auc(cross_scored(ATTACKS[LIRA], signals, signals), signals.members).of_runs
-
-
 def _effects(signals: dict[str, Signals], places: NDArray[np.intp]) -> Floats:
-    """Return the mean membership effect of every quantizer over some runs, compared block by block."""
-    blocks = [places[start : start + BLOCK_RUNS] for start in range(0, len(places), BLOCK_RUNS)]
-    found = [
-        np.concatenate([membership_effects(s.kind, s.margin[b], s.members[b])[0] for b in blocks])
-        for s in signals.values()
-    ]
+    """Return the mean membership effect of every quantizer over some runs."""
+    found = [block_effects(own, places) for own in signals.values()]
     return np.asarray(np.nanmean(np.stack(found), axis=1))
 
 
