@@ -75,12 +75,17 @@ def molecule_files() -> tuple[Path, Path]:
 
 def pretraining_smiles(limit: int | None = None) -> list[str]:
     """Return the distinct canonical SMILES of the pretraining molecules, in file order."""
+    return list(_all_smiles()[:limit])
+
+
+@cache  # parsing takes seconds, and every cell that is calibrated on public molecules asks for them
+def _all_smiles() -> tuple[str, ...]:
     nci, wehi = molecule_files()
     raw = [line.split()[0] for line in nci.read_text().splitlines() if line.strip()]
     with wehi.open(newline="") as stream:
         raw += [row[0] for row in csv.reader(stream) if row]
     molecules = (mol for mol in parse_all(raw) if mol is not None and not is_empty(mol))
-    return list(dict.fromkeys(map(canonical, molecules)))[:limit]
+    return tuple(dict.fromkeys(map(canonical, molecules)))
 
 
 def pretrained_file(
