@@ -1,6 +1,5 @@
 """Which records leak most: ``records.csv``, pictures of the most exposed, and a sentence about them."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from benchmark.cell_runs import REFERENCE, CellRuns
 from benchmark.choice import recommend
 from benchmark.privacy.exposure import FEWEST_RUNS, benjamini_hochberg
 from molecules.cache import atomic_write
-from tasks.task import Kind
+from tasks.task import Kind, plain_name
 
 #: Molecules in a picture.
 SHOWN = 10
@@ -146,7 +145,7 @@ def write_records(runs: CellRuns, path: Path, shown: Mapping[str, Path]) -> list
 
 def picture_path(folder: Path, quantizer: str) -> Path:
     """Return where the most exposed molecules under a quantizer are drawn: plain for float32."""
-    end = "" if quantizer == REFERENCE else "_" + re.sub(r"[^\w.-]", "-", quantizer)
+    end = "" if quantizer == REFERENCE else "_" + plain_name(quantizer)
     return folder / f"most_exposed{end}.png"
 
 

@@ -122,6 +122,11 @@ class DataOptions:
     progress: Progress = field(default=SILENT, compare=False)
 
 
+def plain_name(name: str) -> str:
+    """Return a name as part of a file name on every system: letters, digits, ``. _ -``, all else as ``-``."""
+    return re.sub(r"[^\w.-]", "-", name)
+
+
 @dataclass(frozen=True)
 class Task:
     """The facts of one task.
@@ -180,8 +185,8 @@ class Task:
 
     @property
     def slug(self) -> str:
-        """The name as part of a file name on every system: letters, digits, ``. _ -``, all else as ``-``."""
-        return re.sub(r"[^\w.-]", "-", self.name)
+        """The name as part of a file name."""
+        return plain_name(self.name)
 
     @property
     def main_metric(self) -> str:
