@@ -37,12 +37,13 @@ def record_frame(runs: CellRuns) -> pd.DataFrame:
     """
     targets = _targets(runs)
     columns = [*_HEAD, *(f"label_{name}" for name in targets), *_TAIL]
-    if not _told(runs):
+    if runs.records is None or not len(runs.records):
         return pd.DataFrame(columns=columns)
     from molecules.scaffolds import scaffolds  # RDKit: a table is read without it
 
-    frames = [ranked(runs, name) for name in runs.names]
-    frame = pd.concat([part for part in frames if len(part)], ignore_index=True)
+    # grouped once: to look through all records for every quantizer takes as long as to rank them
+    groups = dict(iter(runs.records.groupby("quantizer", sort=False)))
+    frame = pd.concat([_ranked(groups[name]) for name in runs.names if name in groups], ignore_index=True)
     smiles = list(dict.fromkeys(frame["smiles"]))
     if smiles == [""]:  # vectors
         columns = [name for name in columns if name not in ("smiles", "scaffold")]
@@ -70,7 +71,10 @@ def ranked(runs: CellRuns, quantizer: str) -> pd.DataFrame:
     """
     if runs.records is None:
         return pd.DataFrame()
-    own = runs.records[runs.records["quantizer"] == quantizer]
+    return _ranked(runs.records[runs.records["quantizer"] == quantizer])
+
+
+def _ranked(own: pd.DataFrame) -> pd.DataFrame:
     own = own.sort_values(
         ["exposure", "p_value", "score_difference"], ascending=[False, True, False], na_position="last"
     )
