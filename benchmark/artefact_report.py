@@ -4,10 +4,13 @@ from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from torch import Tensor
 
 from models.artefact import Artefact, unpack
+from models.encoders.base import EncoderState
 from models.quantizers.measures import entropy_bits, zeros
 from models.quantizers.packing import packed_bytes, packed_size
+from models.quantizers.quantized import Quantized
 from models.quantizers.stored import kind_of
 
 
@@ -26,21 +29,17 @@ def artefact_report(path: Path) -> RenderableType:
 def _facts(path: Path, head: Artefact, size: int) -> Table:
     """Return what the file says of itself."""
     origin = head.origin
-    weights = sum(layer.shape[0] * layer.shape[1] for layer in head.layers)
-    parameters = weights + sum(len(bias) for bias in head.biases)
-    whole = 4 * parameters
-    encoder = f"{origin.encoder}, recipe {origin.encoder_key}"
-    encoder += f"; its {len(head.encoder)} tensors are in the file" if head.encoder else "; not in the file"
+    parameters = sum(layer.weights for layer in head.layers) + sum(len(bias) for bias in head.biases)
     table = Table(show_header=False, box=None, pad_edge=False)
     rows = {
         "file": f"{path}, {size:,} bytes; the checksum is right",
         "task": f"{origin.task} ({origin.kind.value})",
         "labels": f"{len(origin.targets)}: {', '.join(origin.targets[:12])}"
         + (", ..." if len(origin.targets) > 12 else ""),
-        "encoder": encoder,
+        "encoder": f"{origin.encoder}, recipe {origin.encoder_key}; {_said_of(head.encoder)}",
         "quantizer": head.quantizer,
         "head": f"run {head.run}" if head.run.isdigit() else f"trained on {head.run} records",
-        "parameters": f"{parameters:,}, as float32 {whole:,} bytes",
+        "parameters": f"{parameters:,} of the head, as float32 {4 * parameters:,} bytes",
         "written by": f"molmis {head.version}",
     }
     for name, text in rows.items():
@@ -48,8 +47,21 @@ def _facts(path: Path, head: Artefact, size: int) -> Table:
     return table
 
 
+def _said_of(encoder: EncoderState | None) -> str:
+    """Say what the file holds of the encoder."""
+    if encoder is None:
+        return "not in the file"
+    kept = sum(tensor.numel() for tensor in encoder.kept.values())
+    if not encoder.layers:
+        return f"in the file as it was trained, {kept:,} numbers"
+    weights = sum(layer.weights for layer in encoder.layers.values())
+    return (
+        f"in the file, {weights:,} weights of {len(encoder.layers)} matrices quantized, {kept:,} numbers not"
+    )
+
+
 def _layers(head: Artefact, size: int) -> Table:
-    """Return a row for every layer, and one for the rest of the file."""
+    """Return a row for every matrix, those of the encoder first, and one for the rest of the file."""
     table = Table(header_style="bold")
     names = (
         "layer",
@@ -65,25 +77,33 @@ def _layers(head: Artefact, size: int) -> Table:
     )
     for name in names:
         table.add_column(name, justify="left" if name in ("layer", "kind") else "right")
-    counted = 0
+    counted, kept = 0, ""
+    if head.encoder is not None:
+        counted = sum(_add_row(table, name, layer, None) for name, layer in head.encoder.layers.items())
+        table.add_section()
+        as_it_was = sum(tensor.nbytes for tensor in head.encoder.kept.values())
+        counted += as_it_was
+        kept = f"; of the encoder as it was: {as_it_was:,} bytes"
     for place, (layer, bias) in enumerate(zip(head.layers, head.biases, strict=True)):
-        count = layer.shape[0] * layer.shape[1]
-        codes = packed_size(layer.codes.numel(), layer.alphabet)
-        beside = int(packed_bytes(layer)) - codes
-        counted += codes + beside + bias.nbytes
-        table.add_row(
-            str(place),
-            f"{layer.shape[0]} × {layer.shape[1]}",
-            kind_of(layer),
-            str(layer.alphabet or "2³²"),
-            f"{8 * codes / count:.2f}",
-            f"{float(entropy_bits(layer)):.2f}",
-            f"{float(zeros(layer)):.0%}",
-            f"{codes:,} B",
-            f"{beside:,} B",
-            f"{bias.nbytes:,} B",
-        )
-    encoder = sum(tensor.nbytes for tensor in head.encoder.values())
-    rest = f"header, levels, units and probe: {size - counted - encoder:,} bytes"
-    table.caption = rest + (f"; encoder: {encoder:,} bytes" if encoder else "")
+        counted += _add_row(table, f"head {place}", layer, bias)
+    table.caption = f"header, levels, units and probe: {size - counted:,} bytes{kept}"
     return table
+
+
+def _add_row(table: Table, name: str, layer: Quantized, bias: Tensor | None) -> int:
+    """Add a matrix to the table; return the bytes that it takes with its bias."""
+    codes = packed_size(layer.codes.numel(), layer.alphabet)
+    beside = int(packed_bytes(layer)) - codes
+    table.add_row(
+        name,
+        f"{layer.shape[0]} × {layer.shape[1]}",
+        kind_of(layer),
+        str(layer.alphabet or "2³²"),
+        f"{8 * codes / layer.weights:.2f}",
+        f"{float(entropy_bits(layer)):.2f}",
+        f"{float(zeros(layer)):.0%}",
+        f"{codes:,} B",
+        f"{beside:,} B",
+        "" if bias is None else f"{bias.nbytes:,} B",
+    )
+    return codes + beside + (0 if bias is None else bias.nbytes)

@@ -102,6 +102,7 @@ def attack_quantizers(
 
 def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -> Signals:
     """Return the signals of every run and record of the pool under a quantizer."""
+    data = data.under(quantizer)
     margin, trace, first = [], [], 0
     for block in traced:
         runs = range(first, first + len(block.centre))

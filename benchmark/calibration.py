@@ -1,11 +1,14 @@
 """Records that data-dependent quantizers look at: public ones, or members of each run."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.plan import Cell
+from benchmark.scope import Scope
 from models.encoders.base import embed
 from models.encoders.pretraining import pretraining_smiles
 from models.quantizers.base import Calibration
@@ -15,6 +18,8 @@ from molecules.streams import stream
 
 #: Records that a quantizer is calibrated on.
 RECORDS = 128
+#: Molecules that statistics of normalisation are taken of anew.
+NORM_RECORDS = 2048
 #: What a reader of the figures must know, by the records that were read.
 CAVEATS = {
     "public": f"calibrated on {RECORDS} public records, none of the task",
@@ -22,28 +27,58 @@ CAVEATS = {
 }
 
 
-def public_records(cell: Cell, progress: Progress = SILENT) -> Tensor | None:
-    """Return the embeddings of public calibration records, shape (RECORDS, d); None if nothing needs them.
+@dataclass(frozen=True)
+class Public:
+    """Molecules that may be looked at without a look at the task.
 
-    Molecules that the encoder was pretrained on and that are no records of the task; on synthetic tasks,
-    fresh records.
+    Attributes
+    ----------
+    calibration : tuple of str
+        What quantizers are calibrated on.
+    norms : tuple of str
+        What statistics of normalisation are taken of anew.
+    """
+
+    calibration: tuple[str, ...] = ()
+    norms: tuple[str, ...] = ()
+
+
+def public_molecules(cell: Cell) -> Public:
+    """Return the public molecules of a cell, as far as something needs them.
+
+    Molecules that encoders are pretrained on and that are no records of the task.
 
     Raises
     ------
     MolmisError
         If there are too few.
     """
-    if not any(quantizer.calibration == "public" for quantizer in cell.quantizers.values()):
-        return None
-    if cell.records.vectors is not None:
-        return torch.from_numpy(cell.records.vectors.fresh.inputs[:RECORDS]).to(cell.device)
+    scope = cell.protocol.scope
+    # there is one encoder for all runs, so it is calibrated on no members
+    reading = ("public", "training") if scope.whole else ("public",)
+    calibrated = any(quantizer.calibration in reading for quantizer in cell.quantizers.values())
+    renormed = scope is Scope.MODEL_NORMS
+    if not calibrated and not renormed:
+        return Public()
     known = set(cell.records.smiles)
     others = [smiles for smiles in pretraining_smiles() if smiles not in known]
     if len(others) < RECORDS:
         raise MolmisError(f"{len(others)} public molecules are too few to calibrate on; it takes {RECORDS}")
-    chosen = stream(0, "calibration").permutation(len(others))[:RECORDS]
-    embedded = embed(cell.encoder, [others[place] for place in chosen], cell.device, progress)
-    return torch.from_numpy(embedded).to(cell.device)
+    order = [others[place] for place in stream(0, "calibration").permutation(len(others))]
+    return Public(tuple(order[:RECORDS]) * calibrated, tuple(order[:NORM_RECORDS]) * renormed)
+
+
+def public_records(cell: Cell, progress: Progress = SILENT) -> Tensor | None:
+    """Return the embeddings of public calibration records, shape (RECORDS, d); None if nothing needs them.
+
+    Of :func:`public_molecules`; on synthetic tasks, fresh records.
+    """
+    if cell.records.vectors is not None:
+        return torch.from_numpy(cell.records.vectors.fresh.inputs[:RECORDS]).to(cell.device)
+    smiles = public_molecules(cell).calibration
+    if not smiles:
+        return None
+    return torch.from_numpy(embed(cell.encoder, smiles, cell.device, progress)).to(cell.device)
 
 
 def calibration_records(

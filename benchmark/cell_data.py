@@ -1,17 +1,18 @@
 """The tensors of a cell: embeddings and labels of pool and test set, and the members of every run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.calibration import calibration_records, public_records
+from benchmark.calibration import calibration_records, public_molecules, public_records
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
+from benchmark.whole_model import WholeModel
 from models.artefact import Origin
-from models.encoders.base import embed
+from models.encoders.base import EncoderState, embed
 from models.heads import Heads
 from models.quantizers import Quantizer
 from molecules.errors import TooFewRecordsError
@@ -43,6 +44,13 @@ class CellData:
         Records that quantizers may be calibrated on without a look at the task.
     origin : Origin
         What files of the heads say that these are of.
+    encoder_parameters : int
+        Numbers that the encoder learned.
+    whole : WholeModel or None
+        What quantizes the encoder with the heads; None where it stays as it is.
+    encoder : EncoderState or None
+        The quantized encoder that these embeddings are of; None where they are those of the full-precision
+        one.
     """
 
     kind: Kind
@@ -56,6 +64,20 @@ class CellData:
     smiles: tuple[str, ...] = ()
     public: Tensor | None = None
     origin: Origin = field(default_factory=Origin)
+    encoder_parameters: int = 0
+    whole: WholeModel | None = None
+    encoder: EncoderState | None = None
+
+    def under(self, quantizer: Quantizer) -> "CellData":
+        """Return the tensors as the heads are given them that a quantizer has quantized.
+
+        They are those of the full-precision encoder, unless the whole model is quantized.
+        """
+        if self.whole is None:
+            return self
+        pool, test, public = self.whole.embeddings(quantizer)
+        state = self.whole.encoder(quantizer).state()
+        return replace(self, pool=pool, test=test, public=public, encoder=state)
 
     def calibration(self, quantizer: Quantizer, runs: range) -> Tensor | None:
         """Return what a quantizer is calibrated on, for some runs; None for one that needs no records."""
@@ -109,7 +131,21 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         smiles=tuple(records.smiles[place] for place in pool),
         public=public_records(cell, progress),
         origin=_origin(cell),
+        encoder_parameters=cell.encoder.parameters,
+        whole=_whole(cell, pool, test, progress),
     )
+
+
+def _whole(
+    cell: Cell, pool: NDArray[np.intp], test: NDArray[np.intp], progress: Progress
+) -> WholeModel | None:
+    """Return what quantizes the encoder with the heads, where that is asked for."""
+    if not cell.protocol.scope.whole:
+        return None
+    cell.encoder.prepare(cell.device, progress)
+    smiles = cell.records.smiles
+    of_pool, of_test = ([smiles[place] for place in places] for places in (pool, test))
+    return WholeModel(cell.encoder, of_pool, of_test, public_molecules(cell), cell.device)
 
 
 def _drawn_data(cell: Cell) -> CellData:

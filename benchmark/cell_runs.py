@@ -17,6 +17,7 @@ from benchmark.privacy.ranking import (
 )
 from benchmark.privacy.scales import EffectScale, PlainScale, Scale
 from benchmark.results import CellResult
+from benchmark.scope import Scope
 from models.block_runs import BLOCK_RUNS
 from molecules.errors import DataError
 from tasks.task import Kind
@@ -48,8 +49,8 @@ class CellRuns:
         The quantizers, in the order of the result.
     drawn : ndarray of int, shape (resamples, runs)
         The runs of every bootstrap resample, the same for all quantizers and figures.
-    kind, metric
-        Kind of the task, and its main metric.
+    kind, metric, scope
+        Kind of the task, its main metric, and what was quantized.
     scale : Scale
         How the figures of the indicator become r.
     attacks, records, joint_release : DataFrame or None
@@ -73,6 +74,7 @@ class CellRuns:
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())
+            self.scope = Scope(str(self.facts.get("scope", Scope.HEAD)))
             self.kind, self.seed = Kind(str(self.facts["kind"])), int(str(self.facts["seed"]))
             self.metric: Metric = metric_named(self.kind, str(self.facts["metric"]))
             pairs = result.rows[["quantizer", "run"]].drop_duplicates()

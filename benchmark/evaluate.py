@@ -166,16 +166,12 @@ def trained_block(cell: Cell, data: CellData, runs: range, progress: Progress = 
     """
     store = BlockStore(cell, progress)
     _train_missing(cell, data, store, [runs], progress)
-    bank = store.bank(runs)
-    return _train(cell, data, runs, lambda epochs: None) if bank is None else bank  # noqa: ARG005
+    return _bank(cell, data, store, runs)
 
 
 def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Traced:
     """Return what attacks look at of a block of runs, which must be the one that was evaluated."""
-    bank = store.bank(runs)
-    if bank is None:
-        bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
-        store.save_bank(bank)
+    bank = _bank(cell, data, store, runs)
     if store.bank_content(runs) != content:
         raise MolmisError(
             f"the trained runs {runs.start} to {runs.stop - 1} were lost and come out otherwise now; "
@@ -198,6 +194,15 @@ def _train_missing(
                 store.save_bank(_train(cell, data, runs, step))
 
 
+def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
+    """Return a block of trained runs from disk; trained again where its tensors are not whole."""
+    bank = store.bank(runs)
+    if bank is None:
+        bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
+        store.save_bank(bank)
+    return bank
+
+
 def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None]) -> Bank:
     """Train one block of runs."""
     members, protocol = data.members[runs.start : runs.stop], cell.protocol
@@ -215,10 +220,7 @@ def _evaluate_missing(
     step: Callable[[int], None],
 ) -> dict[str, Evaluation]:
     """Return the evaluations of every quantizer over a block, computing those that are not there yet."""
-    bank = store.bank(runs)
-    if bank is None:  # its head was whole, its tensors are not
-        bank = _train(cell, data, runs, lambda epochs: None)  # noqa: ARG005
-        store.save_bank(bank)
+    bank = _bank(cell, data, store, runs)
     content = store.bank_content(runs)
     if content is None:
         raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")

@@ -31,10 +31,10 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         plain indicator; ``effect, effect_reason`` of the membership effect; ``loss_in, loss_out``, the mean
         losses of the published head on members and non-members; the metrics of the kind on the test
         records; ``constant``, whether the published head predicts the same for every test record; ``bits,
-        entropy_bits, zeros, coverage``; ``packed_bytes``, the size of the published head's file.
+        entropy_bits, zeros, coverage, model_coverage``; ``packed_bytes``, the size of the published file.
     """
+    data, runs = data.under(quantizer), bank.runs
     device = data.pool.device
-    runs = bank.runs
     quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, runs))
     rates = [_rate_of_run(quantized, place, data, bank) for place in range(len(runs))]
     table: dict[str, object] = {
@@ -49,8 +49,9 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     final = to_device(quantized.heads[:, -1], device)
     table |= _membership_losses(final, data, bank, data.members[runs.start : runs.stop])
     table |= _performance(final, data, bank)
-    table |= quantized.sizes()
-    table["packed_bytes"] = file_sizes(quantized, bank, quantizer, data.origin)
+    layers = () if data.encoder is None else tuple(data.encoder.layers.values())
+    table |= quantized.sizes(layers, data.encoder_parameters)
+    table["packed_bytes"] = file_sizes(quantized, bank, quantizer, data.origin, data.encoder)
     return pd.DataFrame(table)
 
 

@@ -12,6 +12,7 @@ from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys
 from benchmark.results import BESIDE, CellResult, cell_path, read_if_whole, write_cell
+from benchmark.scope import Scope
 from benchmark.tables import REFERENCE
 from models.encoders.base import encoder_for
 from models.heads import HeadConfig
@@ -54,6 +55,8 @@ class Settings:
         Folder of the results store.
     attacks : bool
         Whether the attacks are tried.
+    scope : Scope
+        What is quantized: the head, or the whole model.
     """
 
     encoder: str | None = None
@@ -66,6 +69,7 @@ class Settings:
     results: Path = Path("results")
     head: HeadConfig = field(default_factory=HeadConfig)
     attacks: bool = True
+    scope: Scope = Scope.HEAD
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -88,7 +92,12 @@ def plan_cell(
     """
     zoo = _zoo(settings.quantizers)
     flags = {name: _contract(name, quantizer) for name, quantizer in zoo.items()}
-    build = encoder_for(task, settings.encoder)
+    encoder = encoder_for(task, settings.encoder)()
+    if settings.scope.whole and not encoder.parameters:
+        raise MolmisError(
+            f"--quantize {settings.scope}: the encoder {encoder.name} has no weights to quantize; leave it "
+            "out, or give another --encoder"
+        )
     split, test_share = _test_set(task, settings)
     device = choose_device(settings.device)
     writable(settings.results, "--results")
@@ -99,8 +108,8 @@ def plan_cell(
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
-    protocol = Protocol(settings.runs, split, test_share, settings.seed, head)
-    return Cell(task, records, build(), zoo, protocol, device), flags
+    protocol = Protocol(settings.runs, split, test_share, settings.seed, head, settings.scope)
+    return Cell(task, records, encoder, zoo, protocol, device), flags
 
 
 def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -200,6 +209,8 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         ),
         "encoder": cell.encoder.name,
         "encoder_key": cell.encoder.key,
+        "encoder_parameters": cell.encoder.parameters,
+        "scope": str(protocol.scope),
         "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,

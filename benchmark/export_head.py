@@ -36,7 +36,7 @@ class Chosen:
     runs : int or None
         How many runs the bank has; None for whole blocks.
     encoder : bool
-        Whether the weights of the encoder come with it.
+        Whether the weights of the encoder come with it; if the whole model is quantized they do in any case.
     """
 
     run: int | None = 0
@@ -83,9 +83,18 @@ def export_head(
         block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
         bank, place = trained_block(cell, data, block, progress), run - block.start
     quantizer = cell.quantizers[name]
+    data = data.under(quantizer)
     quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, bank.runs))
-    head = published_head(quantized, bank, place, quantizer, data.origin, ALL if chosen.run is None else "")
-    return _with_encoder(cell, head, chosen.encoder, progress)
+    run_name = ALL if chosen.run is None else ""
+    head = published_head(quantized, bank, place, quantizer, data.origin, run_name, data.encoder)
+    if not head.origin.probe:
+        return head
+    encoder = cell.encoder if data.whole is None else data.whole.encoder(quantizer)
+    if chosen.encoder and head.encoder is None:
+        encoder.prepare(cell.device, progress)
+        head = replace(head, encoder=encoder.state())
+    embedded = torch.from_numpy(embed(encoder, head.origin.probe, cell.device, progress))
+    return replace(head, probe=head.outputs(embedded))
 
 
 def _only(cell: Cell) -> str:
@@ -106,15 +115,3 @@ def _trained_on_all(cell: Cell, data: CellData, progress: Progress) -> Bank:
     with progress.stage("training head", protocol.head.epochs) as step:
         bank = train_block(data.kind, inputs, labels, everyone, protocol.head, protocol.seed, 0, step)
     return replace(bank, snapshots=bank.snapshots[:, -1:])
-
-
-def _with_encoder(cell: Cell, head: Artefact, weights: bool, progress: Progress) -> Artefact:
-    """Return the head with its probe, and with the encoder's weights if they are wanted."""
-    if not head.origin.probe:
-        return head
-    embedded = torch.from_numpy(embed(cell.encoder, head.origin.probe, cell.device, progress))
-    head = replace(head, probe=head.outputs(embedded))
-    if weights:
-        cell.encoder.prepare(cell.device, progress)
-        head = replace(head, encoder=cell.encoder.weights())
-    return head

@@ -11,6 +11,7 @@ from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import TRIM
 from benchmark.record_report import record_text, shown_quantizers
+from benchmark.scope import Scope
 
 #: Below so many runs an interval from resampling them is rough.
 FEW_RUNS = 16
@@ -37,6 +38,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         "gap: mean loss of non-members less that of members, of the published head; smaller = more private.",
         "Brackets: 95 % intervals over runs (other halves of the pool, other initial weights), not over "
         "other test records." + _roughness(runs),
+        _covered(runs, table),
         *_fresh(runs),
         *_scored(runs),
         *_not_told_apart(table),
@@ -69,6 +71,25 @@ def _roughness(runs: CellRuns) -> str:
     if runs.aggregate is Aggregate.TRIMMED and runs.runs * TRIM < 1:
         said += f" The trimmed mean of {runs.runs} runs leaves none out; it takes 10 or more."
     return said
+
+
+def _covered(runs: CellRuns, table: pd.DataFrame) -> str:
+    """Say which weights are quantized, and how large a part of the model they are."""
+    if runs.scope.whole:
+        renormed = runs.scope is Scope.MODEL_NORMS
+        return (
+            "Quantized: the whole model. Coverage counts the parameters of encoder and head; biases and "
+            "normalisation stay float32"
+            + (", its running statistics taken anew of public molecules. " if renormed else ". ")
+            + "Heads were trained before, on full-precision embeddings."
+        )
+    if not runs.facts.get("encoder_parameters"):
+        return "Quantized: the weights of the head; biases stay float32."
+    share = float(table["model_coverage"].max())
+    return (
+        f"Quantized: the weights of the head, {share:.1%} of the parameters of the whole model; biases and "
+        "the encoder stay float32 (--quantize model)."
+    )
 
 
 def _fresh(runs: CellRuns) -> list[str]:

@@ -9,9 +9,12 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from benchmark.privacy.attacks import ATTACKS
+from benchmark.scope import Scope
 from models.encoders.base import Encoder
 from models.heads import HeadConfig
+from models.quantized_network import quantize_network
 from models.quantizers import Quantizer
+from models.quantizers.base import source_key
 from molecules.cache import content_key, environment
 from tasks.catalogue import Records
 from tasks.task import Task
@@ -19,7 +22,7 @@ from tasks.task import Task
 #: Raised when a change to training moves the trained weights.
 BANK_VERSION = 2
 #: Raised when a change to the evaluation moves its figures.
-EVALUATION_VERSION = 5
+EVALUATION_VERSION = 6
 #: Raised when a change to the attacks or their figures moves them.
 ATTACKS_VERSION = 3
 #: Raised when a change to the exposure of records moves it.
@@ -44,6 +47,8 @@ class Protocol:
         Of the split, the halves, the initial weights, the batches and the bootstrap.
     head : HeadConfig
         Architecture and training of the heads.
+    scope : Scope
+        What is quantized: the head, or the whole model, the encoder with it.
     """
 
     runs: int
@@ -51,6 +56,7 @@ class Protocol:
     test_share: float = 0.2
     seed: int = 0
     head: HeadConfig = field(default_factory=HeadConfig)
+    scope: Scope = Scope.HEAD
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,14 @@ class Cell:
 
     def quantizer_key(self, name: str) -> str:
         """Hash of the evaluation of one quantizer."""
-        return content_key({"version": EVALUATION_VERSION, "quantizer": self.quantizers[name].identity()})
+        depends: dict[str, object] = {
+            "version": EVALUATION_VERSION,
+            "quantizer": self.quantizers[name].identity(),
+            "scope": self.protocol.scope,
+        }
+        if self.protocol.scope.whole:
+            depends["policy"] = source_key(quantize_network)
+        return content_key(depends)
 
     @property
     def key(self) -> str:

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 
 from benchmark.run import Device, wide
-from molecules.command_line import run_app, user_errors
+from benchmark.scope import Scope
+from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import Kind
 
@@ -52,8 +53,6 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False
 )
 
-_Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-
 
 @app.callback()
 def quantizers() -> None:
@@ -70,6 +69,12 @@ def export(
     encoder: Annotated[
         str | None, typer.Option(help="Frozen encoder; the task's usual one if left out.")
     ] = None,
+    quantize: Annotated[
+        Scope,
+        typer.Option(
+            help="What is quantized: the head, or the whole model; the file holds the encoder then."
+        ),
+    ] = Scope.HEAD,
     run: Annotated[int, typer.Option(help="Which run of the measured bank: its published head.", min=0)] = 0,
     train_on: Annotated[
         str | None,
@@ -94,12 +99,13 @@ def export(
         float, typer.Option(help="Share of the test set in the measurement.", min=0.05, max=0.5)
     ] = 0.2,
     data_dir: Annotated[Path | None, typer.Option(help="Where raw data files are looked for first.")] = None,
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Write a quantized head as a file: bit-packed codes, levels, scales, biases, and what it is of.
 
     The head is that of a run of the measured bank; what is not trained yet is trained. The file is what the
-    size column of the table counts (without --with-encoder).
+    size column of the table counts: with --quantize model the quantized encoder is a part of it, else that
+    of full precision goes into it with --with-encoder only, and is not counted.
     """
     errors = Console(stderr=True)
     with user_errors(debug):
@@ -120,6 +126,7 @@ def export(
             split=split,
             test_share=test_share,
             device=device.value,
+            scope=quantize,
         )
         found = chosen_task(task, smiles, target or [], kind)
         head = export_head(
@@ -151,7 +158,7 @@ def predict(
         str | None, typer.Option(help="The column of SMILES, if its name is not usual.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output if not given.")] = None,
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Predict molecules with a published head: a probability, or a value in the label's unit, for each.
 
@@ -178,7 +185,7 @@ def predict(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A file that export wrote.")], debug: _Debug = False
+    file: Annotated[Path, typer.Argument(help="A file that export wrote.")], debug: Debug = False
 ) -> None:
     """Say what a file is, and what every part of it takes."""
     console = Console()
@@ -193,7 +200,7 @@ def check(
     quantizer: Annotated[
         str, typer.Argument(help="path/to/mine.py, path/to/mine.py:function, or any name of the zoo.")
     ],
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Hold a quantizer to the contract, and say what it does to weights."""
     console = Console()
@@ -212,7 +219,7 @@ def check(
 
 
 @app.command("list")
-def list_(debug: _Debug = False) -> None:
+def list_(debug: Debug = False) -> None:
     """List the quantizers of the zoo, and those of installed packages."""
     console = Console()
     with user_errors(debug):
@@ -224,7 +231,7 @@ def list_(debug: _Debug = False) -> None:
 @app.command()
 def docs(
     out: Annotated[Path, typer.Option(help="Folder of quantizers.md and of figures/.")] = Path("docs"),
-    debug: _Debug = False,
+    debug: Debug = False,
 ) -> None:
     """Make the page about the zoo, and its figure, from the code."""
     with user_errors(debug):

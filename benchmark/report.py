@@ -189,8 +189,9 @@ class Report:
         """Return one line that says what was measured."""
         facts = self.runs.facts
         split = "drawn afresh" if facts["split"] == FRESH else f"{facts['split']} split"
+        whole = " quantized, too" if self.runs.scope.whole else ""
         return (
-            f"{facts['task']} · {facts['encoder']} · {facts['runs']} runs on random halves of "
+            f"{facts['task']} · {facts['encoder']}{whole} · {facts['runs']} runs on random halves of "
             f"{facts['pool']:,} records · {facts['test']:,} test records ({split}) · "
             f"seed {facts['seed']}"
         )

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
+from benchmark.scope import Scope
 from molecules.cache import writable, writable_file
-from molecules.command_line import run_app, user_errors
+from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
 
@@ -62,6 +63,8 @@ EPILOG = """
 
   python -m benchmark.run --task pains --quantizers all
 
+  python -m benchmark.run --task tox21 --quantize model
+
   python -m benchmark.run --task tox21 --quantizers paper,path/to/mine.py
 
   python -m benchmark.run --task gaussian-modes:modes=8,noise=0.2 --preset quick
@@ -95,6 +98,13 @@ def run(
             "float32 is always added. [dim]\\[default: paper][/dim]"
         ),
     ] = None,
+    quantize: Annotated[
+        Scope,
+        typer.Option(
+            help="What is quantized: the head, or the whole model, the weights of the encoder with it; "
+            "model-norms takes its running statistics anew, of public molecules."
+        ),
+    ] = Scope.HEAD,
     preset: Annotated[
         Preset,
         typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
@@ -172,7 +182,7 @@ def run(
     list_: Annotated[
         Listing | None, typer.Option("--list", help="List names and what they are, and stop.")
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Measure what each post-training quantizer [bold]leaks[/bold], and what it [bold]costs[/bold].
 
@@ -207,6 +217,7 @@ def run(
             device=device.value,
             results=results,
             attacks=attacks,
+            scope=quantize,
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
         report = Report.of(result, aggregate, max_drop, indicator)

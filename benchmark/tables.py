@@ -81,7 +81,7 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     """Return the table of a cell; see :func:`summarise`."""
     size = {
         name: runs.matrix(name).mean(1)
-        for name in ("bits", "entropy_bits", "packed_bytes", "zeros", "coverage")
+        for name in ("bits", "entropy_bits", "packed_bytes", "zeros", "coverage", "model_coverage")
     }
     table = pd.DataFrame(
         {"task": runs.facts["task"], "encoder": runs.facts["encoder"], "quantizer": runs.names, **size}
@@ -119,6 +119,7 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     for part in parts:
         for name, column in part.items():
             table[name] = column
+    table["scope"] = str(runs.scope)
     table["aggregate"], table["runs"], table["seed"] = str(runs.aggregate), runs.runs, runs.seed
     rest = [name for name in table.columns if name not in STABLE_COLUMNS]
     return table[[*STABLE_COLUMNS, *rest]]

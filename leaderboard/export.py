@@ -9,7 +9,7 @@ import typer
 
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
-from molecules.command_line import run_app, user_errors
+from molecules.command_line import Debug, run_app, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def export(
     indicator: Annotated[
         Indicator, typer.Option(help="What r is: membership, or plain, our reading of the paper.")
     ] = Indicator.MEMBERSHIP,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Write every measured cell and quantizer as one table, a row each."""
     with user_errors(debug):

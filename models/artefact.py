@@ -1,18 +1,18 @@
 """A quantized head as a file: bit-packed codes, what they stand for, and what the head is of.
 
 ``pack`` and ``unpack`` are inverse to one another, bit by bit. Of every weight matrix ``i`` the file holds
-``i.codes`` (packed by :mod:`models.quantizers.packing`; float32 weights as they are), what the matrix stores
-beside its codes (``i.scale``, ``i.levels``, ...; what layers have in common stands once) and ``i.bias`` in
-float32. Between layers there is a ReLU. ``centre`` and ``spread`` bring a prediction to the label's unit.
-``probe`` holds the outputs for a few molecules everybody knows, so that a reader notices an encoder that is
-not the one the head was trained on.
+codes and what belongs to them (see :mod:`models.stored_layers`), and ``i.bias`` in float32. Between layers
+there is a ReLU. An encoder may come with it: ``encoder.NAME`` of every parameter that is as it was, and codes
+and what belongs to them of those that are quantized. ``centre`` and ``spread`` bring a prediction to the
+label's unit. ``probe`` holds the outputs for a few molecules everybody knows, so that a reader notices an
+encoder that is not the one the head was trained on.
 """
 
 import importlib.metadata
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ import torch
 from torch import Tensor
 
 from models.artefact_file import file_bytes, read_file
+from models.encoders.base import EncoderState
 from models.heads import Heads
-from models.quantizers.packing import pack as pack_codes
-from models.quantizers.packing import packed_size
-from models.quantizers.packing import unpack as unpack_codes
-from models.quantizers.quantized import KINDS, Quantized, Values
-from models.quantizers.stored import facts_of, kind_of, restored
+from models.quantizers.quantized import Quantized
+from models.stored_layers import check_memory, put_together, same_bits, take_apart
 from molecules.cache import atomic_write
 from molecules.errors import DataError
 from tasks.task import Inputs, Kind
@@ -34,15 +32,12 @@ from tasks.task import Inputs, Kind
 FORMAT = 1
 #: Molecules of the probe: ethanol, aspirin, caffeine, paracetamol.
 PROBE = ("CCO", "CC(=O)Oc1ccccc1C(=O)O", "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(=O)Nc1ccc(O)cc1")
-#: What a file may unpack to: so many bytes whatever its size, or so many times its size. A weight takes at
-#: least 1/32 of its float32 number in a matrix of two levels or more.
-_FREE, _TIMES = 16 << 20, 64
-#: Levels that codes may have in a file.
-_MAX_ALPHABET = 1 << 32
 #: What parts that do not belong together raise, wherever it is noticed.
 _WRONG = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, MemoryError)
 #: Characters kept for the version, so that the size of a file does not depend on it.
 _VERSION_WIDTH = 16
+#: What names of the tensors of an encoder begin with.
+_ENCODER = "encoder."
 
 
 @dataclass(frozen=True)
@@ -96,8 +91,8 @@ class Artefact:
         What outputs are shifted by and multiplied with, in regression.
     probe : Tensor of float32, shape (molecules of the probe, targets)
         Outputs for them.
-    encoder : mapping of str to Tensor
-        Weights of the encoder, if they are in the file; else empty.
+    encoder : EncoderState or None
+        What the encoder learned, quantized or as it was; None if it is not in the file.
     version : str
         Of this package, when the file was written.
     """
@@ -110,7 +105,7 @@ class Artefact:
     centre: Tensor
     spread: Tensor
     probe: Tensor
-    encoder: Mapping[str, Tensor] = field(default_factory=dict)
+    encoder: EncoderState | None = None
     version: str = field(default_factory=lambda: importlib.metadata.version("molmis"))
 
     @property
@@ -147,11 +142,10 @@ def pack(artefact: Artefact) -> bytes:
         If a layer has leading axes, or says of itself what cannot be written.
     """
     tensors = {"centre": artefact.centre, "spread": artefact.spread, "probe": artefact.probe}
-    tensors |= {f"encoder.{name}": tensor for name, tensor in artefact.encoder.items()}
     layers = []
     for place, (layer, bias) in enumerate(zip(artefact.layers, artefact.biases, strict=True)):
         tensors[f"{place}.bias"] = bias
-        layers.append(_taken_apart(place, _own(layer), tensors))
+        layers.append(take_apart(place, layer, tensors, range(place)))
     origin = artefact.origin
     metadata = {
         "format": str(FORMAT),
@@ -166,7 +160,27 @@ def pack(artefact: Artefact) -> bytes:
         "run": artefact.run,
         "layers": _text(layers),
     }
+    if artefact.encoder is not None:
+        of_encoder, told = _packed_encoder(artefact.encoder)
+        tensors |= of_encoder
+        metadata["encoder_layers"] = _text(told)
     return file_bytes(tensors, metadata)
+
+
+@lru_cache(maxsize=2)
+def _packed_encoder(state: EncoderState) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Return the tensors of an encoder in a file, and what is said of its quantized parameters, by name.
+
+    The heads of all runs go with the same encoder, so it is packed once for them all.
+    """
+    tensors = {f"{_ENCODER}{name}": tensor for name, tensor in state.kept.items()}
+    told: dict[str, object] = {}
+    before: list[str] = []
+    for name, layer in state.layers.items():
+        key = f"{_ENCODER}{name}"
+        told[name] = take_apart(key, layer, tensors, before)
+        before.append(key)
+    return tensors, told
 
 
 def write_artefact(path: Path, artefact: Artefact) -> int:
@@ -183,10 +197,20 @@ def write_artefact(path: Path, artefact: Artefact) -> int:
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
         read = unpack(temporary)
-        for ours, theirs in zip(artefact.layers, read.layers, strict=True):
-            if not _same_bits(ours.dequantize(), theirs.dequantize()):
-                raise ValueError(f"{type(ours).__name__} is not restored bit by bit from its file")
+        for name, ours, theirs in _pairs(artefact, read):
+            if not same_bits(ours, theirs):
+                raise ValueError(f"{name} is not restored bit by bit from its file")
     return len(data)
+
+
+def _pairs(written: Artefact, read: Artefact) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield all weights as they were written and as they are read, with what they are."""
+    for ours, theirs in zip(written.layers, read.layers, strict=True):
+        yield type(ours).__name__, ours.dequantize(), theirs.dequantize()
+    if written.encoder is not None and read.encoder is not None:
+        found = read.encoder.tensors()
+        for name, tensor in written.encoder.tensors().items():
+            yield name, tensor, found[name]
 
 
 def unpack(path: Path) -> Artefact:
@@ -213,13 +237,9 @@ def unpack(path: Path) -> Artefact:
 def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int) -> Artefact:
     """Return the head of the content of a file; anything that is wrong with it raises."""
     told = json.loads(metadata["layers"])
-    _check_memory(told, size)
-    layers = tuple(_put_together(place, layer, tensors) for place, layer in enumerate(told))
-    encoder = {
-        name.removeprefix("encoder."): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("encoder.")
-    }
+    of_encoder = json.loads(metadata.get("encoder_layers", "{}"))
+    check_memory([*told, *of_encoder.values()], size)
+    layers = tuple(put_together(place, layer, tensors) for place, layer in enumerate(told))
     artefact = Artefact(
         Origin(
             metadata["task"],
@@ -236,23 +256,23 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
         tensors["centre"],
         tensors["spread"],
         tensors["probe"],
-        encoder,
+        _encoder(of_encoder, tensors) if "encoder_layers" in metadata else None,
         metadata["molmis"].rstrip(),
     )
     _check(artefact)
     return artefact
 
 
-def _check_memory(layers: list[dict[str, Any]], size: int) -> None:
-    """Raise unless the layers, unpacked, are small enough for a file of that size."""
-    allowed = max(_FREE, _TIMES * size)
-    for layer in layers:
-        numbers = [*layer["shape"], *layer["codes"]]
-        if len(numbers) != 4 or not all(type(n) is int and n > 0 for n in numbers):
-            raise ValueError(f"layers of shape {layer['shape']} and codes {layer['codes']}")
-    weights = sum(math.prod(layer[name]) for layer in layers for name in ("shape", "codes"))
-    if 4 * weights > 2 * allowed:
-        raise ValueError(f"it would unpack to {4 * weights:,} bytes, more than {2 * allowed:,} for its size")
+def _encoder(told: Mapping[str, Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> EncoderState:
+    """Return the encoder of a file: its quantized parameters put together, and all else as it is."""
+    layers = {name: put_together(f"{_ENCODER}{name}", layer, tensors) for name, layer in told.items()}
+    parts = {f"{_ENCODER}{name}." for name in told}
+    kept = {
+        name.removeprefix(_ENCODER): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_ENCODER) and f"{name.rpartition('.')[0]}." not in parts
+    }
+    return EncoderState(kept, layers)
 
 
 def _check(artefact: Artefact) -> None:
@@ -271,82 +291,16 @@ def _check(artefact: Artefact) -> None:
         "probe": [(artefact.probe, (len(artefact.origin.probe), targets))],
         "weights": [(layer.dequantize(), layer.shape) for layer in artefact.layers],
     }
+    if artefact.encoder is not None:
+        wanted["weights of the encoder"] = [
+            (layer.dequantize(), layer.shape) for layer in artefact.encoder.layers.values()
+        ]
     for name, pairs in wanted.items():
         for tensor, shape in pairs:
             if tensor.dtype != torch.float32 or tuple(tensor.shape) != shape:
                 raise ValueError(f"{name} of {tensor.dtype} and shape {tuple(tensor.shape)}, not {shape}")
             if not bool(torch.isfinite(tensor).all()):
                 raise ValueError(f"{name} not finite")
-
-
-def _own(layer: Quantized) -> Quantized:
-    """Return a matrix without what it has in common with others only by having been made with them."""
-    if layer.lead:
-        raise ValueError(f"a file holds one head, not {tuple(layer.lead)} of them")
-    return layer.own()[0] if isinstance(layer, Values) else layer
-
-
-def _taken_apart(place: int, layer: Quantized, tensors: dict[str, Tensor]) -> dict[str, object]:
-    """Add the tensors of a layer to those of the file, and return what is said of it.
-
-    ``parts`` tells of which layer each tensor is: a shared one is that of the first layer that has the same.
-    """
-    if layer.alphabet is None:
-        tensors[f"{place}.codes"] = layer.codes.view(torch.float32)
-    else:
-        packed = bytearray(pack_codes(layer.codes, layer.alphabet))
-        tensors[f"{place}.codes"] = _as_bytes(packed)
-    parts = {}
-    shared = {name: getattr(layer, name) for name in sorted(layer.shared)}
-    for name, part in {**shared, **layer.side}.items():
-        same = [i for i in range(place) if _equal(tensors.get(f"{i}.{name}"), part)] if name in shared else []
-        parts[name] = same[0] if same else place
-        tensors[f"{parts[name]}.{name}"] = part
-    return {
-        "kind": kind_of(layer),
-        "shape": list(layer.shape),
-        "codes": list(layer.codes.shape),
-        "alphabet": layer.alphabet,
-        "parts": parts,
-        "facts": facts_of(layer),
-    }
-
-
-def _put_together(place: int, told: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Quantized:
-    """Return a layer from the tensors of the file and what is said of it."""
-    if told["kind"] not in KINDS:
-        raise ValueError(f"kind of weights {str(told['kind'])[:40]!r} is not known here")
-    stored, shape, alphabet = tensors[f"{place}.codes"], tuple(told["codes"]), told["alphabet"]
-    if alphabet is None:
-        if stored.dtype != torch.float32 or stored.shape != shape:
-            raise ValueError(f"float32 weights of {stored.dtype} and shape {tuple(stored.shape)}")
-        codes = stored.view(torch.int32)
-    else:
-        if type(alphabet) is not int or not 1 <= alphabet <= _MAX_ALPHABET:
-            raise ValueError(f"{str(alphabet)[:40]} levels")
-        if stored.dtype != torch.uint8 or len(stored) != packed_size(math.prod(shape), alphabet):
-            raise ValueError(f"{math.prod(shape)} codes of {alphabet} levels in {stored.nbytes} bytes")
-        codes = unpack_codes(stored.numpy().tobytes(), shape, alphabet)
-    parts = {name: tensors[f"{layer}.{name}"] for name, layer in told["parts"].items()}
-    facts = {name: tuple(v) if isinstance(v, list) else v for name, v in told["facts"].items()}
-    layer = restored(told["kind"], codes, parts, facts)
-    if layer.alphabet != alphabet or layer.shape != tuple(told["shape"]):
-        raise ValueError(f"layer {place} is not of the shape and the levels that it states")
-    return layer
-
-
-def _as_bytes(data: bytearray) -> Tensor:
-    return torch.frombuffer(data, dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
-
-
-def _equal(first: Tensor | None, second: Tensor) -> bool:
-    return first is not None and first.dtype == second.dtype and _same_bits(first, second)
-
-
-def _same_bits(first: Tensor, second: Tensor) -> bool:
-    """Whether two tensors are equal in every bit: of zeros also the sign."""
-    one, other = (tensor.contiguous().reshape(-1).view(torch.uint8) for tensor in (first, second))
-    return first.shape == second.shape and torch.equal(one, other)
 
 
 def _text(value: object) -> str:

@@ -80,7 +80,7 @@ def _encoder(artefact: Artefact) -> Encoder:
             f"the head was trained on another recipe of the encoder {origin.encoder} ({origin.encoder_key}; "
             f"here {encoder.key}): install molmis {artefact.version}, or export the head again"
         )
-    if artefact.encoder:
+    if artefact.encoder is not None:
         try:
             encoder.restore(artefact.encoder)
         except ValueError as error:
@@ -95,7 +95,9 @@ def _embedded(
 ) -> NDArray[np.float32]:
     """Return embeddings; the cache knows nothing of weights that came in a file."""
     found = (
-        encoder.encode(smiles, progress) if artefact.encoder else embed(encoder, smiles, progress=progress)
+        embed(encoder, smiles, progress=progress)
+        if artefact.encoder is None
+        else encoder.encode(smiles, progress)
     )
     if found.shape[1] != artefact.dimensions:
         raise DataError(

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.artefact import Artefact, Origin, pack
+from models.encoders.base import EncoderState
 from models.heads import Bank
 from models.quantized_heads import QuantizedHeads
 from models.quantizers import Quantizer
@@ -12,7 +13,13 @@ from models.quantizers.zoo import described
 
 
 def published_head(
-    quantized: QuantizedHeads, bank: Bank, place: int, quantizer: Quantizer, origin: Origin, run: str = ""
+    quantized: QuantizedHeads,
+    bank: Bank,
+    place: int,
+    quantizer: Quantizer,
+    origin: Origin,
+    run: str = "",
+    encoder: EncoderState | None = None,
 ) -> Artefact:
     """Return the published head of one run; its probe is zero until somebody has embedded it.
 
@@ -30,6 +37,8 @@ def published_head(
         What the heads are of.
     run : str
         What the file says which run it is; the number of the run if empty.
+    encoder : EncoderState or None
+        What goes into the file beside the head.
     """
     return Artefact(
         origin,
@@ -40,16 +49,21 @@ def published_head(
         bank.centre[place],
         bank.spread[place],
         torch.zeros(len(origin.probe), len(origin.targets)),
+        encoder,
     )
 
 
 def file_sizes(
-    quantized: QuantizedHeads, bank: Bank, quantizer: Quantizer, origin: Origin
+    quantized: QuantizedHeads,
+    bank: Bank,
+    quantizer: Quantizer,
+    origin: Origin,
+    encoder: EncoderState | None = None,
 ) -> NDArray[np.int64]:
     """Return the bytes of the file of the published head of every run, shape (runs,).
 
-    The files are made, in memory: their header is counted, too.
+    The files are made, in memory: their header is counted, too, and the encoder if it comes with them.
     """
     places = range(len(bank.runs))
-    heads = (published_head(quantized, bank, place, quantizer, origin) for place in places)
+    heads = (published_head(quantized, bank, place, quantizer, origin, "", encoder) for place in places)
     return np.array([len(pack(head)) for head in heads], dtype=np.int64)

@@ -1,5 +1,6 @@
 """Quantized heads of a whole bank: their candidates, and how much of them is quantized."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,28 +46,45 @@ class QuantizedHeads:
         }
         return sorted(latest.values())
 
-    def sizes(self) -> dict[str, NDArray[np.float64]]:
+    def sizes(
+        self, encoder: Sequence[Quantized] = (), encoder_parameters: int = 0
+    ) -> dict[str, NDArray[np.float64]]:
         """Return what the published head (last epoch) of every run takes, each of shape (runs,).
 
-        ``bits`` (nominal, per quantized weight), ``entropy_bits`` (per quantized weight), ``zeros`` (share of
-        the quantized weights), ``coverage`` (quantized share of all parameters of the head: biases stay
-        float32). What its file takes is told by :func:`models.published.file_sizes`.
+        Parameters
+        ----------
+        encoder : sequence of Quantized
+            Matrices (out, in) of an encoder that is quantized as the head is.
+        encoder_parameters : int
+            Numbers that the encoder learned, quantized or not.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``bits`` (nominal, per quantized weight), ``entropy_bits`` (per quantized weight), ``zeros``
+            (share of the quantized weights), ``coverage`` (quantized share of the parameters of the head, and
+            of those of the encoder if it is quantized, too), ``model_coverage`` (quantized share of those of
+            both in any case). Biases and normalisation stay float32. What a file takes is told by
+            :func:`models.published.file_sizes`.
         """
         final = [layer.at((slice(None), -1)) for layer in self.layers]
-        counts = torch.tensor([layer.shape[0] * layer.shape[1] for layer in final]).double()
+        runs = len(final[0].codes)
+        parts = [*final, *encoder]
+        counts = torch.tensor([layer.weights for layer in parts]).double()
 
-        def mean_over_weights(per_layer: list[Tensor]) -> NDArray[np.float64]:
-            mean: NDArray[np.float64] = (torch.stack(per_layer, -1).double() @ counts / counts.sum()).numpy()
+        def mean_over_weights(measure: Callable[[Quantized], Tensor]) -> NDArray[np.float64]:
+            values = torch.stack([measure(layer).double().expand(runs) for layer in parts], -1)
+            mean: NDArray[np.float64] = (values @ counts / counts.sum()).numpy()
             return mean
 
-        runs = len(final[0].codes)
+        quantized = 0.0 if final[0].alphabet is None else float(counts.sum())
+        whole = self.heads.parameters + encoder_parameters
         return {
             "bits": np.full(runs, float(self.bits)),
-            "entropy_bits": mean_over_weights([entropy_bits(layer) for layer in final]),
-            "zeros": mean_over_weights([zeros(layer) for layer in final]),
-            "coverage": np.full(
-                runs, 0.0 if final[0].alphabet is None else float(counts.sum()) / self.heads.parameters
-            ),
+            "entropy_bits": mean_over_weights(entropy_bits),
+            "zeros": mean_over_weights(zeros),
+            "coverage": np.full(runs, quantized / (whole if encoder else self.heads.parameters)),
+            "model_coverage": np.full(runs, quantized / whole),
         }
 
 

@@ -19,4 +19,3 @@ REPRODUCTIONS: Registry[Callable[..., None]] = Registry("reproduction", "benchma
 
 #: Options that several sub-commands have.
 Results = Annotated[Path, typer.Option(help="Folder of the results store; what is there is reused.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

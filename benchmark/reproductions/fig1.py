@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.reproductions import REPRODUCTIONS, Debug, Results
+from benchmark.reproductions import REPRODUCTIONS, Results
+from molecules.command_line import Debug, user_errors
 
 if TYPE_CHECKING:
     from benchmark.rank_stability import Stability
@@ -50,7 +51,6 @@ def fig1(
 ) -> None:
     """Draw how soon the ranks of quantizers are those of all runs: curves, pies and heat maps."""
     from molecules.cache import atomic_write, writable_file
-    from molecules.command_line import user_errors
 
     with user_errors(debug):
         paths = [writable_file(out / name, "--out") for name in FILES]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.reproductions import REPRODUCTIONS, Debug, Results
+from benchmark.reproductions import REPRODUCTIONS, Results
+from molecules.command_line import Debug, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,6 @@ def fig2(
 ) -> None:
     """Draw r against the bound on MIS over configurations, and tell the paper's two findings."""
     from molecules.cache import atomic_write, writable_file
-    from molecules.command_line import user_errors
 
     with user_errors(debug):
         csv, *pictures = (writable_file(out / name, "--out") for name in FILES)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmark.reproductions import REPRODUCTIONS, Debug
+from benchmark.reproductions import REPRODUCTIONS
+from molecules.command_line import Debug, user_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,6 @@ def fig5(
 ) -> None:
     """Draw the quantization functions on [-1, 1], with and without a fitted scale."""
     from molecules.cache import atomic_write, writable_file
-    from molecules.command_line import user_errors
 
     with user_errors(debug):
         csv, *pictures = (writable_file(out / name, "--out") for name in FILES)

@@ -7,18 +7,41 @@ is cached.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
+from models.quantizers.base import Quantizer
+from models.quantizers.quantized import Quantized
 from models.tensor_file import read_tensors, save_tensors
 from molecules.cache import cache_dir, content_key, environment
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from molecules.registry import Registry
 from tasks.task import Inputs, Task
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderState:
+    """What an encoder learned: all that it takes to have it elsewhere.
+
+    Attributes
+    ----------
+    kept : mapping of str to Tensor
+        As it is, by name: everything where nothing is quantized.
+    layers : mapping of str to Quantized
+        Parameters that are quantized, by name: one matrix (out, in) each.
+    """
+
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    layers: Mapping[str, Quantized] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return everything as it is used, quantized parameters dequantized (as matrices)."""
+        return {**self.kept, **{name: layer.dequantize() for name, layer in self.layers.items()}}
 
 
 class Encoder(ABC):
@@ -44,20 +67,46 @@ class Encoder(ABC):
         """Make the encoder ready, such as by pretraining it on first use; without effect where it is."""
         del device, progress  # an encoder without weights has nothing to prepare
 
-    def weights(self) -> dict[str, Tensor]:
-        """Return what was learned, by name, of a prepared encoder; nothing where nothing is learned."""
-        return {}
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learned: none, unless an encoder says otherwise."""
+        return 0
 
-    def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Take the place of :meth:`prepare`, with weights that :meth:`weights` gave elsewhere.
+    def state(self) -> EncoderState:
+        """Return what was learned, of a prepared encoder; nothing where nothing is learned."""
+        return EncoderState()
+
+    def restore(self, state: EncoderState) -> None:
+        """Take the place of :meth:`prepare`, with what :meth:`state` gave elsewhere.
 
         Raises
         ------
         ValueError
-            If these are not the weights of such an encoder.
+            If this is not the state of such an encoder.
         """
-        if weights:
+        if state.kept or state.layers:
             raise ValueError(f"the encoder {self.name} has no weights")
+
+    def quantized(self, quantizer: Quantizer, smiles: Sequence[str] = (), norms: Sequence[str] = ()) -> Self:
+        """Return this encoder with its weights quantized; it is left as it was itself.
+
+        Parameters
+        ----------
+        quantizer : Quantizer
+            Applied to each matrix by itself.
+        smiles : sequence of str
+            Molecules for a quantizer that looks at some.
+        norms : sequence of str
+            Molecules that statistics of normalisation are taken of anew, after quantization; as they were if
+            none.
+
+        Raises
+        ------
+        MolmisError
+            If there are no weights to quantize.
+        """
+        del quantizer, smiles, norms
+        raise MolmisError(f"the encoder {self.name} has no weights to quantize")
 
     @property
     def key(self) -> str:

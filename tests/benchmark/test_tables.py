@@ -46,6 +46,7 @@ def rows(name: str, corrected: np.ndarray, rmse: float, gap: float, **changes: o
             "packed_bytes": 1000.0,
             "zeros": 0.1,
             "coverage": 0.99,
+            "model_coverage": 0.2,
         }
     )
     return frame.assign(**changes)

@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models import artefact as module
+from models import stored_layers
 from models.artefact import Artefact, Origin, pack, unpack, write_artefact
 from models.artefact_file import file_bytes, read_file
+from models.encoders.base import EncoderState
 from models.heads import Bank, Heads
 from models.published import file_sizes, published_head
 from models.quantized_heads import QuantizedHeads, quantize_heads
@@ -280,7 +281,9 @@ LIES = {
 def test_parts_that_do_not_belong_together_are_one_line(lie, small, monkeypatch):
     rewritten(small, LIES[lie])
     if lie.startswith("huge"):
-        monkeypatch.setattr(module, "unpack_codes", lambda *_: pytest.fail("memory was asked for first"))
+        monkeypatch.setattr(
+            stored_layers, "unpack_codes", lambda *_: pytest.fail("memory was asked for first")
+        )
     with pytest.raises(DataError) as caught:
         unpack(small)
     assert "\n" not in str(caught.value)
@@ -291,6 +294,54 @@ def test_what_is_rewritten_without_a_lie_is_read(small):
     before = unpack(small)
     rewritten(small, lambda m, ls, t: None)
     assert all(same(a, b) for a, b in zip(before.layers, unpack(small).layers, strict=True))
+
+
+def encoder(quantizer: Quantizer) -> EncoderState:
+    rng = torch.Generator().manual_seed(9)
+    kept = {"a.bias": torch.randn(3, generator=rng), "norm.batches": torch.tensor(7)}
+    shapes = {"a.weight": (3, 5), "b.0.weight": (2, 8)}
+    return EncoderState(
+        kept, {name: quantizer.quantize(torch.randn(s, generator=rng)) for name, s in shapes.items()}
+    )
+
+
+@pytest.mark.parametrize("name", list(QUANTIZERS))
+def test_an_encoder_is_restored_bit_by_bit_and_counted(name, tmp_path):
+    quantizer, made = QUANTIZERS[name], bank()
+    state = encoder(quantizer)
+    heads = quantized(made, quantizer)
+    written = published_head(heads, made, 1, quantizer, ORIGIN, "", state)
+    size = write_artefact(tmp_path / "m", written)
+    assert file_sizes(heads, made, quantizer, ORIGIN, state)[1] == size == (tmp_path / "m").stat().st_size
+    assert size > file_sizes(heads, made, quantizer, ORIGIN)[1]
+    read = unpack(tmp_path / "m").encoder
+    assert read is not None
+    assert list(read.layers) == list(state.layers)
+    assert all(same(read.layers[n], layer) for n, layer in state.layers.items())
+    assert {n: t.tolist() for n, t in read.kept.items()} == {n: t.tolist() for n, t in state.kept.items()}
+
+
+ENCODER_LIES = {
+    "shape": lambda told, t: told["a.weight"].update(shape=[3, 6]),
+    "huge": lambda told, t: told["a.weight"].update(shape=[2**20, 2**20], codes=[2**20, 2**20]),
+    "no codes": lambda told, t: t.pop("encoder.a.weight.codes"),
+    "not finite": lambda told, t: t.update({"encoder.a.weight.scale": torch.full((1, 1), torch.nan)}),
+    "no layer": lambda told, t: told.update({"c.weight": told["a.weight"]}),
+    "levels of nobody": lambda told, t: told["b.0.weight"]["parts"].update(levels="encoder.c"),
+}
+
+
+@pytest.mark.parametrize("lie", list(ENCODER_LIES))
+def test_parts_of_an_encoder_that_do_not_belong_together_are_one_line(lie, small):
+    write_artefact(small, replace(unpack(small), encoder=encoder(QUANTIZERS["ternary-50"])))
+    metadata, tensors = read_file(small)
+    told = json.loads(metadata["encoder_layers"])
+    ENCODER_LIES[lie](told, tensors)
+    metadata.pop("checksum")
+    small.write_bytes(file_bytes(tensors, {**metadata, "encoder_layers": json.dumps(told)}))
+    with pytest.raises(DataError, match="no head that can be used") as caught:
+        unpack(small)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bank_is_no_head():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.artefact import PROBE, Artefact, Origin, unpack, write_artefact
-from models.encoders.base import ENCODERS, embed
+from models.encoders.base import ENCODERS, EncoderState, embed
 from models.encoders.ecfp import Ecfp
 from models.encoders.gin import Gin, GinConfig
 from models.encoders.pretraining import Pretraining
@@ -78,7 +78,10 @@ def test_predictions_are_the_heads(kind):
         (lambda h: replace(h, origin=replace(h.origin, encoder="gim")), "unknown encoder 'gim'"),
         (lambda h: replace(h, origin=replace(h.origin, inputs=Inputs.VECTORS)), "records are vectors"),
         (lambda h: replace(h, probe=h.probe + 0.1), "not the one that the head was trained on"),
-        (lambda h: replace(h, encoder={"x": torch.zeros(1)}), "the encoder ecfp has no weights"),
+        (
+            lambda h: replace(h, encoder=EncoderState({"x": torch.zeros(1)})),
+            "the encoder ecfp has no weights",
+        ),
         (lambda h: published(Ecfp(), dimensions=1000), "takes 1000 numbers"),
     ],
 )
@@ -93,7 +96,7 @@ def test_the_encoder_may_come_in_the_file(tmp_path, monkeypatch, own_cache):
     monkeypatch.setitem(ENCODERS._members, "gin", Small)
     encoder = Small()
     encoder.prepare()
-    head = replace(published(encoder, dimensions=8), encoder=encoder.weights())
+    head = replace(published(encoder, dimensions=8), encoder=encoder.state())
     write_artefact(tmp_path / "m", head)
     expected = predict(head, ["CCO", "CCN"]).values
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "elsewhere"))
@@ -101,25 +104,41 @@ def test_the_encoder_may_come_in_the_file(tmp_path, monkeypatch, own_cache):
     def never(*arguments, **named):
         raise AssertionError("an encoder was pretrained although one came with the file")
 
-    monkeypatch.setattr("models.encoders.gin.pretrained_file", never)
+    monkeypatch.setattr("models.encoders.graph_encoder.pretrained_file", never)
     np.testing.assert_array_equal(predict(unpack(tmp_path / "m"), ["CCO", "CCN"]).values, expected)
     assert not (tmp_path / "elsewhere").exists()  # embeddings of foreign weights are not cached
+
+
+@pytest.mark.parametrize("name", ["float32", "ternary-50", "pq-4x16", "nf4"])
+def test_a_quantized_encoder_comes_in_the_file_and_is_used(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENCODERS._members, "gin", Small)
+    encoder = Small()
+    encoder.prepare()
+    quantized = encoder.quantized(QUANTIZERS[name])
+    head = replace(published(encoder, dimensions=8), encoder=quantized.state())
+    head = replace(head, probe=head.outputs(torch.from_numpy(quantized.encode(PROBE))))
+    write_artefact(tmp_path / "m", head)
+    found = predict(unpack(tmp_path / "m"), ["CCO", "CCN"]).values
+    expected = head.outputs(torch.from_numpy(quantized.encode(["CCO", "CCN"]))).numpy()
+    np.testing.assert_array_equal(found, expected)
+    full = head.outputs(torch.from_numpy(encoder.encode(["CCO", "CCN"]))).numpy()
+    assert np.array_equal(found, full) == (name == "float32")
 
 
 def test_weights_of_another_encoder_are_refused(monkeypatch):
     monkeypatch.setitem(ENCODERS._members, "gin", Small)
     encoder = Small()
     encoder.prepare()
-    weights = encoder.weights()
+    weights = encoder.state().kept
     head = published(encoder, dimensions=8)
     lost = {name: tensor for name, tensor in weights.items() if name != "atoms.weight"}
     narrow = {**weights, "embedding.centre": torch.zeros(3)}
     for wrong in (lost, narrow, {"x": torch.zeros(1)}):
         with pytest.raises(DataError, match="encoder in the file cannot be used"):
-            predict(replace(head, encoder=wrong), ["CCO"])
+            predict(replace(head, encoder=EncoderState(wrong)), ["CCO"])
     other = {**weights, "project.0.bias": weights["project.0.bias"] + 1}
     with pytest.raises(DataError, match="not the one that the head was trained on"):
-        predict(replace(head, encoder=other), ["CCO"])
+        predict(replace(head, encoder=EncoderState(other)), ["CCO"])
 
 
 def test_a_table_keeps_its_columns_and_rows(tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoders import gin, pretraining
+from models.encoders import gin, graph_encoder, pretraining
 from models.encoders.gin import Gin, GinConfig, GinNetwork
 from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
 from tests.listener import Listener
@@ -121,7 +121,7 @@ def test_embeddings_are_standardised_over_the_pretraining_molecules_and_clipped(
     spread = np.maximum(spread, 0.1 * np.sort(spread)[(len(spread) - 1) // 2])  # torch's lower median
     expected = np.clip((raw - raw.mean(0)) / spread, -6, 6)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
-    monkeypatch.setattr(gin, "CLIP", 0.5)
+    monkeypatch.setattr(graph_encoder, "CLIP", 0.5)
     clipped = encoder.encode(molecules[:150])
     assert np.abs(clipped).max() == 0.5
     np.testing.assert_array_equal(clipped, found.clip(-0.5, 0.5))
@@ -149,8 +149,8 @@ def test_every_field_of_the_architecture_changes_the_key(name):
         (pretraining, "NAMES", pretraining.NAMES[:-1]),
         (pretraining, "LIMIT", 1.0),
         (gin, "TYPICAL_ATOMS", 24.0),
-        (gin, "CLIP", 5.0),
-        (gin, "EMBED_BATCH", 100),
+        (graph_encoder, "CLIP", 5.0),
+        (graph_encoder, "EMBED_BATCH", 100),
         (pretraining, "HELD_OUT", 0.1),
         (pretraining, "WARM_UP", 0.2),
     ],

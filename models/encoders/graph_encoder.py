@@ -1,0 +1,158 @@
+"""Encoders that are torch networks over molecular graphs: what they have in common.
+
+A network is pretrained once by this project, its embeddings are standardised with the mean and the standard
+deviation over the pretraining molecules (never over an audited task), and its weights may be quantized.
+"""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.encoders.base import Encoder, EncoderState
+from models.encoders.pretraining import Pretraining, embed_graphs, on_device, pretrained_file
+from models.quantized_network import quantize_network, reestimate_norms
+from models.quantizers.base import Quantizer
+from models.quantizers.quantized import Quantized
+from molecules.cache import content_key, environment
+from molecules.graphs import Graphs, featurize
+from molecules.progress import SILENT, Progress
+
+#: Molecules a batch when embedding; part of the arithmetic, so it is fixed.
+EMBED_BATCH = 512
+#: Standardised embeddings are clipped to this many standard deviations of the pretraining molecules.
+CLIP = 6.0
+#: Names of mean and standard deviation of the embeddings beside the weights.
+_CENTRE, _SPREAD = "embedding.centre", "embedding.spread"
+
+
+class GraphEncoder(Encoder):
+    """A network from a ``GraphBatch`` to embeddings, pretrained on descriptors and then frozen.
+
+    Subclasses give ``name``, ``description``, ``dimensions``, :meth:`network` and :meth:`architecture`.
+
+    Parameters
+    ----------
+    pretraining : Pretraining
+        What it is trained on and how.
+    """
+
+    dimensions: int
+
+    def __init__(self, pretraining: Pretraining) -> None:
+        self.pretraining = pretraining
+        self._network: nn.Module | None = None
+        self._centre = self._spread = torch.empty(0)
+        self._device = "cpu"
+        self._layers: dict[str, Quantized] = {}
+        self._treatment: dict[str, object] = {}
+        #: Graphs of the molecules last embedded, shared with quantized copies, which embed the same ones.
+        self._recent: dict[tuple[str, ...], Graphs] = {}
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """Return the network, with weights that are not trained."""
+
+    @abstractmethod
+    def architecture(self) -> dict[str, object]:
+        """Return everything that the network depends on before it is trained, JSON-able."""
+
+    def readout(self) -> dict[str, object]:
+        """Return constants of the step from atoms to a molecule, JSON-able."""
+        return {}
+
+    def recipe(self) -> dict[str, object]:
+        """Return architecture, readout and pretraining, and how the weights were quantized, if they were."""
+        return {
+            "encoder": self.name,
+            "architecture": self.architecture(),
+            "pretraining": self.pretraining.recipe(),
+            "readout": {**self.readout(), "clip": CLIP, "batch": EMBED_BATCH},
+            "version": 1,
+            **self._treatment,
+        }
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that the network learns."""
+        return sum(parameter.numel() for parameter in self.network().parameters())
+
+    def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
+        """Load the pretrained weights; pretrain on first use (about two minutes on two cores)."""
+        if self._network is not None:
+            return
+        network = self.network()
+        key = content_key(self.key, environment(device))
+        tensors = pretrained_file(key, network, self.dimensions, self.pretraining, device, progress)
+        self._centre, self._spread = tensors.pop(_CENTRE), tensors.pop(_SPREAD)
+        network.load_state_dict(tensors)
+        self._network, self._device = network.to(device).eval(), device
+
+    def _prepared(self) -> nn.Module:
+        if self._network is None:
+            raise RuntimeError("prepare() has not loaded the network")
+        return self._network
+
+    def state(self) -> EncoderState:
+        """Return the state of the network, and centre and spread of the embeddings."""
+        network = self._prepared()
+        kept = {name: value.cpu() for name, value in network.state_dict().items() if name not in self._layers}
+        kept |= {_CENTRE: self._centre, _SPREAD: self._spread}
+        return EncoderState(kept, self._layers)
+
+    def restore(self, state: EncoderState) -> None:
+        """Load weights that were pretrained, and perhaps quantized, elsewhere."""
+        tensors, network = state.tensors(), self.network()
+        shapes = {name: value.shape for name, value in network.state_dict().items()}
+        try:
+            centre, spread = tensors.pop(_CENTRE), tensors.pop(_SPREAD)
+            for name in state.layers:  # matrices take the shape of the parameters that they are
+                tensors[name] = tensors[name].reshape(shapes[name])
+            network.load_state_dict(tensors)
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"these are not the weights of {self.name}: {error}") from None
+        if {centre.shape, spread.shape} != {torch.Size([self.dimensions])}:
+            raise ValueError(f"the scale of {self.name}'s embeddings has the shape {tuple(centre.shape)}")
+        self._centre, self._spread, self._network = centre, spread, network.eval()
+        self._layers = dict(state.layers)
+
+    def quantized(self, quantizer: Quantizer, smiles: Sequence[str] = (), norms: Sequence[str] = ()) -> Self:
+        """Return this encoder with its weights quantized, by the policy of ``models.quantized_network``."""
+        made, device = copy.copy(self), self._device
+        network = made._network = copy.deepcopy(self._prepared())
+        made._treatment = {"quantizer": quantizer.identity()}
+        run = None
+        if quantizer.calibration != "none" and smiles:
+            made._treatment["calibration"] = list(smiles)
+            run = partial(_feed, network, featurize(smiles), device)
+        made._layers = quantize_network(network, quantizer, run)
+        if norms and any(layer.alphabet is not None for layer in made._layers.values()):
+            made._treatment["norms"] = list(norms)
+            reestimate_norms(network, partial(_feed, network, featurize(norms), device))
+        return made
+
+    def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
+        """Return the standardised embeddings, shape (molecules, dimensions)."""
+        self.prepare(progress=progress)
+        graphs = self._graphs(tuple(smiles), progress)
+        raw: Tensor = embed_graphs(self._prepared(), graphs, self._device, progress, EMBED_BATCH)
+        return ((raw - self._centre) / self._spread).clamp(-CLIP, CLIP).numpy()
+
+    def _graphs(self, smiles: tuple[str, ...], progress: Progress) -> Graphs:
+        """Return the graphs of molecules, those of the last call again."""
+        if smiles not in self._recent:
+            self._recent.clear()
+            self._recent[smiles] = featurize(smiles, progress)
+        return self._recent[smiles]
+
+
+def _feed(network: nn.Module, graphs: Graphs, device: str) -> None:
+    """Show graphs to a network, as it is."""
+    for start in range(0, len(graphs), EMBED_BATCH):
+        network(on_device(graphs.batch(start, start + EMBED_BATCH), device))
