@@ -21,10 +21,19 @@ RECORDS = 128
 #: Molecules that statistics of normalisation are taken of anew.
 NORM_RECORDS = 2048
 #: What a reader of the figures must know, by the records that were read.
-CAVEATS = {
+_CAVEATS = {
     "public": f"calibrated on {RECORDS} public records, none of the task",
     "training": f"calibrated on {RECORDS} members of each run, which it reads again and may tell of",
 }
+
+
+def caveats(calibration: Calibration, scope: Scope) -> list[str]:
+    """Return what a reader of the figures of a quantizer must know of the records that it was shown."""
+    if calibration == "none":
+        return []
+    if calibration == "training" and scope.whole:
+        return [f"{_CAVEATS[calibration]} (the encoder, of which there is one, on public molecules)"]
+    return [_CAVEATS[calibration]]
 
 
 @dataclass(frozen=True)

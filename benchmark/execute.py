@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from benchmark.calibration import CAVEATS
+from benchmark.calibration import caveats
 from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys
@@ -91,7 +91,7 @@ def plan_cell(
         For an unknown name, data that cannot be had, or records that cannot be audited.
     """
     zoo = _zoo(settings.quantizers)
-    flags = {name: _contract(name, quantizer) for name, quantizer in zoo.items()}
+    flags = {name: _contract(name, quantizer, settings.scope) for name, quantizer in zoo.items()}
     encoder = encoder_for(task, settings.encoder)()
     if settings.scope.whole and not encoder.parameters:
         raise MolmisError(
@@ -166,7 +166,7 @@ def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
     return resolve([REFERENCE, *names])
 
 
-def _contract(name: str, quantizer: Quantizer) -> list[str]:
+def _contract(name: str, quantizer: Quantizer, scope: Scope) -> list[str]:
     """Refuse a quantizer that breaks the contract; return what a reader of its figures must know."""
     findings = check(quantizer)
     refused = [finding for finding in findings if finding.refused]
@@ -176,8 +176,7 @@ def _contract(name: str, quantizer: Quantizer) -> list[str]:
             f"quantizer {name} breaks the contract, {refused[0].check}: {refused[0].message}{more}; "
             "see docs/extending.md"
         )
-    caveat = CAVEATS.get(quantizer.calibration)
-    return [finding.message for finding in findings] + ([caveat] if caveat else [])
+    return [finding.message for finding in findings] + caveats(quantizer.calibration, scope)
 
 
 def choose_device(name: str) -> str:

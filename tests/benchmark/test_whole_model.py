@@ -1,5 +1,6 @@
 """The encoder quantized with the heads: against a plain computation, and what it leaves alone."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,20 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 
 from benchmark import evaluate
-from benchmark.calibration import NORM_RECORDS, RECORDS, public_molecules
+from benchmark.artefact_report import artefact_report
+from benchmark.calibration import NORM_RECORDS, RECORDS, caveats, public_molecules
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate import attack_cell, evaluate_cell, trained_block
 from benchmark.evaluate_block import evaluate_block
-from benchmark.execute import Settings, measure_cell, plan_cell
+from benchmark.execute import Settings, measure, measure_cell, plan_cell
+from benchmark.export_head import Chosen, export_head
 from benchmark.plan import Cell, Protocol
 from benchmark.report import Report
 from benchmark.scope import Scope
-from models.artefact import pack
+from models.artefact import pack, unpack, write_artefact
+from models.encoders.base import ENCODERS
 from models.encoders.gin import Gin, GinConfig
 from models.encoders.pretraining import Pretraining, pretraining_smiles
 from models.heads import HeadConfig
+from models.predict import predict
 from models.published import published_head
 from models.quantized_heads import quantize_heads
 from models.quantizers import QUANTIZERS
@@ -28,6 +34,7 @@ from molecules.cleaning_report import CleaningReport
 from molecules.errors import MolmisError
 from tasks.catalogue import get_task
 from tasks.records import Records
+from tasks.table_file import table_task
 from tasks.task import DataOptions, Kind, Task
 
 NAMES = ("float32", "uniform-4", "sign", "gptq-3", "gptq-3-training")
@@ -183,3 +190,51 @@ def test_the_report_says_what_was_quantized(scope, measured, cached, tmp_path):
     (note,) = (note for note in report.notes() if note.startswith("Quantized:"))
     assert ("the whole model" in note.split(".")[0]) == scope.whole or "% of the parameters" in note
     assert ("taken anew" in note) == (scope is Scope.MODEL_NORMS)
+
+
+def test_a_reader_is_told_what_calibrated_quantizers_were_shown():
+    assert caveats("none", Scope.MODEL) == []
+    assert caveats("public", Scope.MODEL) == caveats("public", Scope.HEAD)
+    assert "public molecules" in caveats("training", Scope.MODEL)[0]
+    assert "public" not in caveats("training", Scope.HEAD)[0]
+
+
+class Small(Gin):
+    """A GIN of a second, in the place of the usual one."""
+
+    def __init__(self) -> None:
+        super().__init__(GinConfig(width=16, layers=2, dimensions=8), Pretraining(epochs=1, molecules=60))
+
+
+@pytest.mark.parametrize("chosen", [Chosen(1, 4), Chosen(None, 4)], ids=["a run", "all records"])
+def test_an_exported_model_is_that_of_the_table_and_predicts(chosen, tmp_path, monkeypatch):
+    monkeypatch.setitem(ENCODERS._members, "gin", Small)
+    table = tmp_path / "assay.csv"
+    base = cell()
+    lines = [f"{s},{y[0]}" for s, y in zip(base.records.smiles, base.records.labels, strict=True)]
+    table.write_text("\n".join(["smiles,y", *lines]))
+    task = table_task(table, None, ["y"])
+    settings = Settings(
+        "gin", ["ternary-50"], 4, head=CONFIG, results=tmp_path, attacks=False, scope=Scope.MODEL
+    )
+    head = export_head(task, DataOptions(), settings, chosen)
+    size = write_artefact(tmp_path / "m", head)
+    result = measure(task, DataOptions(), settings)
+    rows = result.rows.set_index(["quantizer", "run"])
+    if chosen.run is not None:
+        assert size == rows.loc[("ternary-50", 1), "packed_bytes"]
+    read = unpack(tmp_path / "m")
+    assert read.encoder is not None
+    assert {layer.alphabet for layer in read.encoder.layers.values()} == {3}
+    encoder = Small()
+    encoder.prepare()
+    quantized = encoder.quantized(QUANTIZERS["ternary-50"])
+    asked = base.records.smiles[:5]
+    expected = read.outputs(torch.from_numpy(quantized.encode(asked)))
+    np.testing.assert_allclose(predict(read, asked).values, expected.numpy(), rtol=1e-5)
+    shown = Console(width=200, record=True, file=io.StringIO())
+    shown.print(artefact_report(tmp_path / "m"))
+    text = shown.export_text()
+    assert all(
+        word in text for word in ("atoms.weight", "head 0", "matrices quantized", "of the encoder as it was")
+    )
