@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.calibration import caveats
@@ -218,7 +218,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "seed": protocol.seed,
         "split": protocol.split,
         "test_share": protocol.test_share,
-        "head": asdict(protocol.head),
+        "head": protocol.head.recipe(),
         **sizes,
         "origin": records.origin,
         "sha256": records.sha256,

@@ -5,7 +5,7 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from benchmark.privacy.attacks import ATTACKS
@@ -97,7 +97,7 @@ class Cell:
             self.records.labels.tobytes(),
             self.encoder.recipe(),
             environment(self.device),
-            {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": asdict(p.head)},
+            {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": p.head.recipe()},
             *self._vectors(),
         )
 

@@ -9,7 +9,7 @@ longer bank begins with the very runs of a shorter one.
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ class HeadConfig:
         Members a step.
     learning_rate, weight_decay : float
         Of AdamW (Loshchilov & Hutter, 2019), with the rate annealed to zero along a cosine.
+    dropout : float
+        Share of the hidden values that are left out in every training step, the others scaled up.
+    early_snapshots : int
+        Snapshots within the first epoch, evenly over its steps, beside those after every epoch.
     """
 
     hidden: tuple[int, ...] = (64, 64)
@@ -42,6 +46,21 @@ class HeadConfig:
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
+    dropout: float = 0.0
+    early_snapshots: int = 0
+
+    def recipe(self) -> dict[str, object]:
+        """Return what trained heads depend on, JSON-able; what is switched off is left out."""
+        switches = ("dropout", "early_snapshots")
+        return {name: value for name, value in asdict(self).items() if value or name not in switches}
+
+    def steps_kept(self, members: int) -> list[int]:
+        """Return after how many training steps snapshots are kept, for so many members of a run."""
+        each = -(-members // self.batch_size)
+        early = {
+            round(place * each / (self.early_snapshots + 1)) for place in range(1, self.early_snapshots + 1)
+        }
+        return [*sorted(early - {0, each}), *(each * epoch for epoch in range(1, self.epochs + 1))]
 
 
 @dataclass(frozen=True)
@@ -63,13 +82,15 @@ class Heads:
         """Index the leading axes of every tensor."""
         return Heads(tuple(w[index] for w in self.weights), tuple(b[index] for b in self.biases))  # type: ignore[index]
 
-    def __call__(self, inputs: Tensor) -> Tensor:
+    def __call__(self, inputs: Tensor, between: Callable[[Tensor], Tensor] | None = None) -> Tensor:
         """Return the outputs of H stacked heads.
 
         Parameters
         ----------
         inputs : Tensor, shape (m, d) or (H, m, d)
             The same records for every head, or each head's own.
+        between : callable or None
+            Applied to the hidden values (H, m, width) of every layer, as dropout is in training.
 
         Returns
         -------
@@ -82,6 +103,7 @@ class Heads:
             hidden = _linear(hidden, weight, bias)
             if layer < last:
                 hidden = hidden.relu()
+                hidden = hidden if between is None else between(hidden)
         return hidden
 
     @property
@@ -106,7 +128,7 @@ class Bank:
     Attributes
     ----------
     snapshots : Heads
-        Leading axes (runs, epochs); the last epoch is the head that would be published.
+        Leading axes (runs, snapshots); the last one is the head that would be published.
     centre, spread : Tensor, shape (runs, targets)
         What predictions are multiplied with and shifted by to have the label's unit: mean and standard
         deviation over the run's members in regression; 0 and 1 in classification.
@@ -196,6 +218,19 @@ def _batch_loss(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
     return ((loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sum()
 
 
+def _dropout(share: float, seed: int, runs: range, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+    """Return what leaves hidden values out, drawn for each run from its own stream; None for a share of 0."""
+    if not share:
+        return None
+    streams = [stream(seed, "dropout", run) for run in runs]
+
+    def dropped(hidden: Tensor) -> Tensor:
+        drawn = np.stack([s.random(hidden.shape[1:], dtype=np.float32) for s in streams])
+        return hidden * torch.from_numpy((drawn >= share) / np.float32(1 - share)).to(device)
+
+    return dropped
+
+
 def train_block(
     kind: Kind,
     inputs: Tensor,
@@ -228,7 +263,7 @@ def train_block(
     Returns
     -------
     Bank
-        Snapshots of shape (runs, epochs, ...), on the CPU.
+        Snapshots of shape (runs, snapshots, ...), on the CPU: one after every epoch, and the early ones.
 
     Raises
     ------
@@ -255,6 +290,8 @@ def train_block(
     steps = config.epochs * -(-n_members // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     orders = [stream(seed, "batches", run) for run in runs]
+    between = _dropout(config.dropout, seed, runs, device)
+    wanted, done = set(config.steps_kept(n_members)), 0
     kept: list[Heads] = []
     for _ in range(config.epochs):
         order = torch.from_numpy(np.stack([own_order.permutation(n_members) for own_order in orders])).to(
@@ -262,21 +299,25 @@ def train_block(
         )
         for start in range(0, n_members, config.batch_size):
             batch = own.gather(1, order[:, start : start + config.batch_size])
-            outputs = Heads(tuple(weights), tuple(biases))(inputs[batch])
+            outputs = Heads(tuple(weights), tuple(biases))(inputs[batch], between)
             target = (labels[batch] - centre[:, None]) / spread[:, None]
             optimiser.zero_grad(set_to_none=True)
             _batch_loss(kind, outputs, target).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-        kept.append(
-            Heads(
-                tuple(w.detach().cpu().clone() for w in weights),
-                tuple(b.detach().cpu().clone() for b in biases),
-            )
-        )
+            done += 1
+            if done in wanted:
+                kept.append(_copied(weights, biases))
         on_epoch(1)
     snapshots = Heads(
         tuple(torch.stack([k.weights[layer] for k in kept], 1) for layer in range(len(weights))),
         tuple(torch.stack([k.biases[layer] for k in kept], 1) for layer in range(len(biases))),
     )
     return Bank(snapshots, centre.cpu(), spread.cpu(), first_run)
+
+
+def _copied(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Heads:
+    """Return weights and biases as they are now, on the CPU."""
+    return Heads(
+        tuple(w.detach().cpu().clone() for w in weights), tuple(b.detach().cpu().clone() for b in biases)
+    )

@@ -1,6 +1,7 @@
 """The bank against one torch.nn model at a time."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,17 +39,43 @@ def sequential(weights: list[torch.Tensor], biases: list[torch.Tensor]) -> nn.Se
     return nn.Sequential(*layers)
 
 
+class Left(nn.Module):
+    """Dropout by masks that are drawn from a stream."""
+
+    def __init__(self, share: float, draws: np.random.Generator) -> None:
+        super().__init__()
+        self.share, self.draws = share, draws
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return hidden
+        kept = torch.from_numpy(self.draws.random(hidden.shape, dtype=np.float32)) >= self.share
+        return torch.where(kept, hidden / (1 - self.share), 0.0)
+
+
 def train_alone(
-    kind: Kind, inputs: torch.Tensor, labels: torch.Tensor, members: np.ndarray, seed: int, run: int
+    kind: Kind,
+    inputs: torch.Tensor,
+    labels: torch.Tensor,
+    members: np.ndarray,
+    seed: int,
+    run: int,
+    config: HeadConfig = CONFIG,
 ):
     """Train one run plainly, the way a single model is trained, from the same streams."""
-    draws, sizes = stream(seed, "weights", run), [inputs.shape[1], *CONFIG.hidden, labels.shape[1]]
+    draws, sizes = stream(seed, "weights", run), [inputs.shape[1], *config.hidden, labels.shape[1]]
     weights, biases = [], []
     for fan_in, fan_out in itertools.pairwise(sizes):
         bound = fan_in**-0.5
         weights.append(torch.from_numpy(draws.uniform(-bound, bound, (fan_out, fan_in)).astype(np.float32)))
         biases.append(torch.from_numpy(draws.uniform(-bound, bound, fan_out).astype(np.float32)))
     model = sequential(weights, biases)
+    if config.dropout:
+        masks = stream(seed, "dropout", run)
+        layers = [
+            [part, Left(config.dropout, masks)] if isinstance(part, nn.ReLU) else [part] for part in model
+        ]
+        model = nn.Sequential(*itertools.chain(*layers))
     own, observed = np.flatnonzero(members), labels.numpy()[members]
     if kind is Kind.REGRESSION:
         centre, spread = np.nanmean(observed, 0), np.nanstd(observed, 0)
@@ -57,16 +84,16 @@ def train_alone(
     decayed = [p for name, p in model.named_parameters() if name.endswith("weight")]
     others = [p for name, p in model.named_parameters() if name.endswith("bias")]
     optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": CONFIG.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=CONFIG.learning_rate,
+        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=config.learning_rate,
     )
-    steps = CONFIG.epochs * -(-len(own) // CONFIG.batch_size)
+    steps = config.epochs * -(-len(own) // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     order_stream = stream(seed, "batches", run)
-    for _ in range(CONFIG.epochs):
+    for _ in range(config.epochs):
         order = order_stream.permutation(len(own))
-        for start in range(0, len(own), CONFIG.batch_size):
-            batch = own[order[start : start + CONFIG.batch_size]]
+        for start in range(0, len(own), config.batch_size):
+            batch = own[order[start : start + config.batch_size]]
             target = (labels[batch] - torch.from_numpy(centre).float()) / torch.from_numpy(spread).float()
             mask = ~target.isnan()
             output = model(inputs[batch])[mask]
@@ -79,6 +106,7 @@ def train_alone(
             function(output, target[mask]).backward()
             optimiser.step()
             schedule.step()
+    model.eval()
     return model, centre, spread
 
 
@@ -96,6 +124,39 @@ def test_bank_equals_training_each_model_alone(kind):
             torch.testing.assert_close(together[run], alone(inputs), atol=2e-5, rtol=1e-4)
         np.testing.assert_allclose(bank.centre[run], centre, rtol=1e-5)
         np.testing.assert_allclose(bank.spread[run], spread, rtol=1e-5)
+
+
+@pytest.mark.parametrize("hidden", [(), (9,), (8, 5, 6)])
+def test_depth_and_dropout_are_those_of_single_models(hidden):
+    config = replace(CONFIG, hidden=hidden, dropout=0.3, weight_decay=0.1)
+    inputs, labels = data(Kind.CLASSIFICATION)
+    members = member_halves(len(inputs), 3, seed=4)
+    bank = train_block(Kind.CLASSIFICATION, inputs, labels, members, config, seed=4, first_run=0)
+    assert len(bank.snapshots.weights) == len(hidden) + 1
+    together = bank.snapshots[:, -1](inputs)
+    for run in range(3):
+        alone, *_ = train_alone(Kind.CLASSIFICATION, inputs, labels, members[run], 4, run, config)
+        torch.testing.assert_close(together[run], alone(inputs).detach(), atol=2e-5, rtol=1e-4)
+
+
+def test_early_snapshots_are_of_the_first_epoch_and_change_nothing_else():
+    inputs, labels = data(Kind.REGRESSION)
+    members = member_halves(len(inputs), 2, seed=4)
+    config = replace(CONFIG, early_snapshots=9)  # an epoch of 20 members has three steps
+    assert config.steps_kept(20) == [1, 2, 3, 6, 9]
+    assert replace(CONFIG, early_snapshots=1).steps_kept(20) == [2, 3, 6, 9]
+    more = train_block(Kind.REGRESSION, inputs, labels, members, config, 4, 0).snapshots
+    plain = train_block(Kind.REGRESSION, inputs, labels, members, CONFIG, 4, 0).snapshots
+    assert more.weights[0].shape[1] == 5
+    assert all(torch.equal(a[:, 2:], b) for a, b in zip(more.weights, plain.weights, strict=True))
+    assert not torch.equal(more.weights[0][:, 0], more.weights[0][:, 1])
+
+
+def test_the_recipe_leaves_out_what_is_switched_off():
+    assert set(CONFIG.recipe()) == {"hidden", "epochs", "batch_size", "learning_rate", "weight_decay"}
+    assert replace(CONFIG, dropout=0.1).recipe()["dropout"] == 0.1
+    assert replace(CONFIG, early_snapshots=2).recipe() != CONFIG.recipe()
+    assert replace(CONFIG, weight_decay=0.0).recipe()["weight_decay"] == 0.0
 
 
 def test_longer_bank_begins_with_the_runs_of_a_shorter_one():
