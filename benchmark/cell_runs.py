@@ -53,8 +53,9 @@ class CellRuns:
         Kind of the task, its main metric, and what was quantized.
     scale : Scale
         How the figures of the indicator become r.
-    attacks, records, joint_release : DataFrame or None
-        What attacks found, where they were tried; see :class:`benchmark.results.CellResult`.
+    attacks, records, joint_release, full_pool : DataFrame or None
+        What attacks found, where they were tried, and heads trained on the whole pool, where there are some;
+        see :class:`benchmark.results.CellResult`.
 
     Raises
     ------
@@ -71,6 +72,7 @@ class CellRuns:
         self._rows, self.facts = result.rows, result.facts
         self.aggregate, self.indicator = aggregate, indicator
         self.attacks, self.records, self.joint_release = result.attacks, result.records, result.joint_release
+        self.full_pool = result.full_pool
         try:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())

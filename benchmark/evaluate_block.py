@@ -48,7 +48,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     }
     final = to_device(quantized.heads[:, -1], device)
     table |= _membership_losses(final, data, bank, data.members[runs.start : runs.stop])
-    table |= _performance(final, data, bank)
+    table |= performance(final, data, bank)
     layers = () if data.encoder is None else tuple(data.encoder.layers.values())
     table |= quantized.sizes(layers, data.encoder_parameters)
     table["packed_bytes"] = file_sizes(quantized, bank, quantizer, data.origin, data.encoder)
@@ -99,7 +99,7 @@ def _membership_losses(
     }
 
 
-def _performance(final: Heads, data: CellData, bank: Bank) -> dict[str, NDArray[np.generic]]:
+def performance(final: Heads, data: CellData, bank: Bank) -> dict[str, NDArray[np.generic]]:
     """Return every metric of the kind on the test records, and whether predictions are constant."""
     centre, spread = (t.to(data.test.device)[:, None] for t in (bank.centre, bank.spread))
     predictions = (final(data.test) * spread + centre).cpu().double().numpy()

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from benchmark.calibration import caveats
 from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.full_pool import full_pool
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys
-from benchmark.results import BESIDE, CellResult, cell_path, read_if_whole, write_cell
+from benchmark.results import ATTACKED, CellResult, cell_path, read_if_whole, write_cell
 from benchmark.scope import Scope
 from benchmark.tables import REFERENCE
+from benchmark.training_set import TrainOn
 from models.encoders.base import encoder_for
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
@@ -57,6 +59,8 @@ class Settings:
         Whether the attacks are tried.
     scope : Scope
         What is quantized: the head, or the whole model.
+    train_on : TrainOn
+        Whether there are heads on the whole pool, too.
     """
 
     encoder: str | None = None
@@ -70,6 +74,7 @@ class Settings:
     head: HeadConfig = field(default_factory=HeadConfig)
     attacks: bool = True
     scope: Scope = Scope.HEAD
+    train_on: TrainOn = TrainOn.HALF
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -119,7 +124,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
         settings.results, cell.task.slug, cell.encoder.name, protocol.runs, protocol.seed, cell.key
     )
     stored = read_if_whole(path, progress)
-    if stored is not None and stored.facts.get("key") == cell.key and _has_attacks(stored, settings):
+    if stored is not None and stored.facts.get("key") == cell.key and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored
     if stored is not None and stored.facts.get("key") != cell.key:
@@ -128,19 +133,22 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
         found = attack_cell(cell, progress)
-        result = replace(result, **{kind: getattr(found, kind) for kind in BESIDE})
+        result = replace(result, **{kind: getattr(found, kind) for kind in ATTACKED})
+    if settings.train_on is TrainOn.ALL:
+        result = replace(result, full_pool=full_pool(cell, progress))
     write_cell(path, result)
     progress.note(f"results: wrote {path}")
     return result
 
 
-def _has_attacks(stored: CellResult, settings: Settings) -> bool:
-    """Tell whether a stored result holds the attacks that are wanted, as they are tried now."""
+def _has_all(stored: CellResult, settings: Settings) -> bool:
+    """Tell whether a stored result holds the further frames that are wanted, as they are made now."""
     keys = derived_keys()
-    tried = all(
-        getattr(stored, kind) is not None and stored.facts.get(f"{kind}_key") == keys[kind] for kind in BESIDE
+    wanted = [*ATTACKED] if settings.attacks else []
+    wanted += ["full_pool"] if settings.train_on is TrainOn.ALL else []
+    return all(
+        getattr(stored, kind) is not None and stored.facts.get(f"{kind}_key") == keys[kind] for kind in wanted
     )
-    return tried or not settings.attacks
 
 
 def _test_set(task: Task, settings: Settings) -> tuple[str, float]:

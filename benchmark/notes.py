@@ -40,6 +40,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         "other test records." + _roughness(runs),
         _covered(runs, table),
         *_fresh(runs),
+        *_full_pool(table),
         *_scored(runs),
         *_not_told_apart(table),
         _agreement(runs),
@@ -99,6 +100,17 @@ def _fresh(runs: CellRuns) -> list[str]:
         return []
     return [
         f"Synthetic records: the plain indicator is measured on {fresh:,} fresh ones, all else on the pool."
+    ]
+
+
+def _full_pool(table: pd.DataFrame) -> list[str]:
+    """Say what heads on the whole pool are."""
+    count = int(table["full_runs"].max())
+    if not count:
+        return []
+    return [
+        f"whole pool: the main metric of {count} further heads trained on all of the pool, mean ± standard "
+        "deviation over them; all else is of heads trained on halves."
     ]
 
 

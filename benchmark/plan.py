@@ -27,6 +27,8 @@ EVALUATION_VERSION = 6
 ATTACKS_VERSION = 3
 #: Raised when a change to the exposure of records moves it.
 RECORDS_VERSION = 1
+#: Raised when a change to heads trained on the whole pool moves their figures.
+FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.
 JOINT_RELEASE_VERSION = 1
 
@@ -137,10 +139,11 @@ def attacks_key() -> str:
 def derived_keys() -> dict[str, str]:
     """Return a hash of how each kind of figures is made that is derived from the runs of a cell.
 
-    ``attacks`` and ``records`` are of one quantizer each, ``joint_release`` of all quantizers together.
+    ``attacks``, ``records`` and ``full_pool`` are of one quantizer each, ``joint_release`` of all together.
     """
     return {
         "attacks": attacks_key(),
         "records": content_key({"version": RECORDS_VERSION}, attacks_key()),
+        "full_pool": content_key({"version": FULL_POOL_VERSION}),
         "joint_release": content_key({"version": JOINT_RELEASE_VERSION}, attacks_key()),
     }

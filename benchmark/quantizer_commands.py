@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from benchmark.head_options import (
+    BatchSize,
+    Dropout,
+    EarlySnapshots,
+    Epochs,
+    HeadOptions,
+    Hidden,
+    LearningRate,
+    WeightDecay,
+)
 from benchmark.run import Device, wide
 from benchmark.scope import Scope
 from molecules.command_line import Debug, run_app, user_errors
@@ -98,6 +108,13 @@ def export(
     test_share: Annotated[
         float, typer.Option(help="Share of the test set in the measurement.", min=0.05, max=0.5)
     ] = 0.2,
+    hidden: Hidden = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    dropout: Dropout = None,
+    early_snapshots: EarlySnapshots = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where raw data files are looked for first.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -127,6 +144,9 @@ def export(
             test_share=test_share,
             device=device.value,
             scope=quantize,
+            head=HeadOptions(
+                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
+            ).config(),
         )
         found = chosen_task(task, smiles, target or [], kind)
         head = export_head(

@@ -109,6 +109,13 @@ def tpr_text(row: pd.Series) -> str:
     return number(row["tpr_at_1pct"], ".1%")
 
 
+def full_pool_text(row: pd.Series) -> str:
+    """Return the performance of heads trained on the whole pool: mean and standard deviation over them."""
+    if pd.isna(row["full_performance"]):
+        return MISSING
+    return f"{number(row['full_performance'])} ± {number(row['full_sd'])}"
+
+
 def _bytes(count: int) -> str:
     return f"{count / 1024:.1f} KiB" if count >= 1024 else f"{count} B"
 
@@ -139,6 +146,7 @@ def columns_for(metric_label: str) -> list[Column]:
             lambda row: _interval(row, "performance", "performance_low", "performance_high"),
             "performance",
         ),
+        Column("whole pool", full_pool_text),
         Column("relative", lambda row: number(row["relative_performance"])),
         Column("front", lambda row: "★" if row["pareto"] else ""),
     ]

@@ -13,8 +13,10 @@ from benchmark.frame_file import read_frame, write_frame
 from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
 
+#: Frames that attacks give.
+ATTACKED = ("attacks", "records", "joint_release")
 #: Further frames of a cell: attributes of its result, and folders of the files beside its own.
-BESIDE = ("attacks", "records", "joint_release")
+BESIDE = (*ATTACKED, "full_pool")
 #: Raised when the columns or the metadata change their meaning.
 FORMAT_VERSION = 2
 
@@ -35,6 +37,8 @@ class CellResult:
         One row per quantizer and record of the pool; none at all where runs were too few.
     joint_release : DataFrame or None
         One row per set of published versions, attack and run.
+    full_pool : DataFrame or None
+        One row per quantizer and head trained on the whole pool; None where there are no such heads.
     """
 
     rows: pd.DataFrame
@@ -42,6 +46,7 @@ class CellResult:
     attacks: pd.DataFrame | None = None
     records: pd.DataFrame | None = None
     joint_release: pd.DataFrame | None = None
+    full_pool: pd.DataFrame | None = None
 
 
 def cell_path(folder: Path, task: str, encoder: str, runs: int, seed: int, key: str) -> Path:

@@ -10,9 +10,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmark.head_options import (
+    BatchSize,
+    Dropout,
+    EarlySnapshots,
+    Epochs,
+    HeadOptions,
+    Hidden,
+    LearningRate,
+    WeightDecay,
+)
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.scope import Scope
+from benchmark.training_set import TrainOn
 from molecules.cache import writable, writable_file
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
@@ -110,6 +121,12 @@ def run(
         typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
     ] = Preset.STANDARD,
     runs: Annotated[int | None, typer.Option(help="Heads trained, instead of the preset's.", min=2)] = None,
+    train_on: Annotated[
+        TrainOn,
+        typer.Option(
+            help="all: beside the audited heads, which see half of the pool, five that see all of it."
+        ),
+    ] = TrainOn.HALF,
     smiles: Annotated[
         str | None, typer.Option(help="Your own file: the column of SMILES.", rich_help_panel="Your own file")
     ] = None,
@@ -158,6 +175,13 @@ def run(
     attacks: Annotated[
         bool, typer.Option(help="Whether membership inference attacks are tried on every quantizer.")
     ] = True,
+    hidden: Hidden = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    learning_rate: LearningRate = None,
+    weight_decay: WeightDecay = None,
+    dropout: Dropout = None,
+    early_snapshots: EarlySnapshots = None,
     device: Annotated[
         Device, typer.Option(help="auto takes a CUDA device where there is one.")
     ] = Device.AUTO,
@@ -218,6 +242,10 @@ def run(
             results=results,
             attacks=attacks,
             scope=quantize,
+            train_on=train_on,
+            head=HeadOptions(
+                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
+            ).config(),
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
         report = Report.of(result, aggregate, max_drop, indicator)

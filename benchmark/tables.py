@@ -8,7 +8,7 @@ from scipy import stats
 from benchmark.attack_table import attack_columns
 from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
 from benchmark.choice import degenerate, pareto_front
-from benchmark.metrics import METRICS
+from benchmark.metrics import METRICS, relative
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import (
@@ -89,7 +89,7 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     table["packed_bytes"] = table["packed_bytes"].round().astype("int64")
     useless = runs.degenerate()
     ranked = rank_rates(runs.rates(), runs.drawn, runs.scale, runs.aggregate, ranked=~useless)
-    relative, resampled = runs.relative()
+    lost, resampled = runs.relative()
     privacy = {
         "r": ranked.r,
         "r_low": ranked.low,
@@ -107,11 +107,12 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
         "candidates": runs.matrix("candidates").mean(1),
         "runs_without_r": np.isnan(runs.rates()).sum(1),
     }
-    front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), relative, resampled)}
+    front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), lost, resampled)}
     parts = (
         privacy,
         attack_columns(runs.attacks, runs),
-        _performance(runs, relative, resampled),
+        _performance(runs, lost, resampled),
+        _full_pool(runs),
         _gap(runs, useless),
         _flags(runs, ranked.r),
         front,
@@ -141,7 +142,7 @@ def _whole(values: NDArray[np.float64]) -> pd.api.extensions.ExtensionArray:
 
 
 def _performance(
-    runs: CellRuns, relative: NDArray[np.float64], resampled: NDArray[np.float64]
+    runs: CellRuns, lost: NDArray[np.float64], resampled: NDArray[np.float64]
 ) -> dict[str, object]:
     columns: dict[str, object] = {}
     for name in METRICS[runs.kind]:
@@ -155,11 +156,23 @@ def _performance(
         "performance": columns[main],
         "performance_low": columns[f"{main}_low"],
         "performance_high": columns[f"{main}_high"],
-        "relative_performance": relative,
+        "relative_performance": lost,
         "relative_low": low,
         "relative_high": high,
     }
     return {**head, **columns}
+
+
+def _full_pool(runs: CellRuns) -> dict[str, object]:
+    """Return the main metric of heads trained on the whole pool; missing where there are none."""
+    names = ("full_performance", "full_sd", "full_relative")
+    if runs.full_pool is None:
+        return {**dict.fromkeys(names, np.nan), "full_runs": 0}
+    of_names = runs.full_pool.groupby("quantizer")[runs.metric.name]
+    mean, spread, count = (getattr(of_names, figure)().loc[runs.names] for figure in ("mean", "std", "count"))
+    values = mean.to_numpy(dtype=np.float64)
+    figures = (values, spread.to_numpy(), relative(runs.metric, values, values[runs.reference]))
+    return {**dict(zip(names, figures, strict=True)), "full_runs": count.to_numpy()}
 
 
 def _gap(runs: CellRuns, useless: NDArray[np.bool_]) -> dict[str, object]:

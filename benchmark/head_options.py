@@ -1,0 +1,94 @@
+"""Options of the command lines that say how heads are built and trained."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from molecules.errors import MolmisError
+
+if TYPE_CHECKING:
+    from models.heads import HeadConfig
+
+_PANEL = "Heads"
+
+Hidden = Annotated[
+    str | None,
+    typer.Option(
+        help="Widths of the hidden layers, such as 128,64; 0 for none. [dim]\\[default: 64,64][/dim]",
+        rich_help_panel=_PANEL,
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(help="Passes over the members.", min=1, show_default="20", rich_help_panel=_PANEL),
+]
+BatchSize = Annotated[
+    int | None, typer.Option(help="Members a step.", min=1, show_default="32", rich_help_panel=_PANEL)
+]
+LearningRate = Annotated[
+    float | None, typer.Option(help="Of AdamW.", show_default="0.001", rich_help_panel=_PANEL)
+]
+WeightDecay = Annotated[
+    float | None, typer.Option(help="Of AdamW.", min=0, show_default="0.01", rich_help_panel=_PANEL)
+]
+Dropout = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of hidden values left out.", min=0, max=0.95, show_default="0", rich_help_panel=_PANEL
+    ),
+]
+EarlySnapshots = Annotated[
+    int | None,
+    typer.Option(
+        help="Snapshots within the first epoch, beside one after each.",
+        min=0,
+        show_default="0",
+        rich_help_panel=_PANEL,
+    ),
+]
+#: Most layers and widest layer of a head.
+_DEEPEST, _WIDEST = 8, 4096
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What was given of a head; None: as usual."""
+
+    hidden: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    dropout: float | None = None
+    early_snapshots: int | None = None
+
+    def config(self) -> "HeadConfig":
+        """Return how heads are built and trained.
+
+        Raises
+        ------
+        MolmisError
+            If the widths cannot be read, or a rate is not above 0.
+        """
+        from models.heads import HeadConfig
+
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise MolmisError(f"--learning-rate {self.learning_rate:g} is not allowed; give a number above 0")
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if self.hidden is not None:
+            given["hidden"] = _widths(self.hidden)
+        return HeadConfig(**given)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    """Return the widths of hidden layers."""
+    if text.strip() == "0":
+        return ()
+    pieces = [piece.strip() for piece in text.split(",")]
+    if len(pieces) > _DEEPEST or not all(p.isdecimal() and 1 <= int(p) <= _WIDEST for p in pieces):
+        raise MolmisError(
+            f"--hidden {text!r} cannot be read; give up to {_DEEPEST} widths from 1 to {_WIDEST}, such as "
+            "128,64, or 0 for no hidden layer"
+        )
+    return tuple(map(int, pieces))
