@@ -4,13 +4,14 @@ from rich.table import Table
 
 
 def listing(what: str) -> Table:
-    """Return the table of all tasks, encoders or quantizers.
+    """Return the table of all tasks, encoders, quantizers or suites.
 
     Parameters
     ----------
-    what : {"tasks", "encoders", "quantizers"}
+    what : {"tasks", "encoders", "quantizers", "suites"}
     """
-    return {"tasks": _tasks, "encoders": _encoders, "quantizers": _quantizers}[what]()
+    made = {"tasks": _tasks, "encoders": _encoders, "quantizers": _quantizers, "suites": _suites}
+    return made[what]()
 
 
 def _table(*heads: str) -> Table:
@@ -59,4 +60,14 @@ def _quantizers() -> Table:
         "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none; "
         "or a file of your own: path/to/mine.py"
     )
+    return table
+
+
+def _suites() -> Table:
+    from benchmark.suites import SUITES
+
+    table = _table("suite", "cells", "what it is for", "tasks", "encoders")
+    for name, suite in SUITES.items():
+        cells = len(suite.tasks) * len(suite.encoders)
+        table.add_row(name, str(cells), suite.description, ", ".join(suite.tasks), ", ".join(suite.encoders))
     return table

@@ -24,7 +24,6 @@ from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.scope import Scope
 from benchmark.training_set import TrainOn
-from molecules.cache import writable, writable_file
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
@@ -55,6 +54,7 @@ class Listing(StrEnum):
     TASKS = "tasks"
     ENCODERS = "encoders"
     QUANTIZERS = "quantizers"
+    SUITES = "suites"
 
 
 #: Endings that tell a file from the name of a task.
@@ -86,17 +86,20 @@ A stopped run goes on where it was when the same command is given again.
 
 def run(
     task: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), or the "
-            "path of your own CSV or TSV file.",
-            show_default=True,
+            f"path of your own CSV or TSV file. [dim]\\[default: {DEFAULT_TASK}][/dim]"
         ),
-    ] = DEFAULT_TASK,
+    ] = None,
+    suite: Annotated[
+        str | None,
+        typer.Option(help="A matrix of tasks and encoders (--list suites), instead of one task."),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Frozen encoder of the molecules (--list encoders). "
+            help="Frozen encoder of the molecules (--list encoders); of a suite, several by commas. "
             "[dim]\\[default: gin; none for tasks of vectors][/dim]"
         ),
     ] = None,
@@ -221,16 +224,11 @@ def run(
 
             wide(console).print(listing(list_.value))
             return
-        from benchmark.execute import Settings, measure
+        from benchmark.execute import Settings
         from benchmark.progress import Bar
-        from benchmark.report import FIGURES, REPORT_FILES, Report
+        from benchmark.run_cells import Asked, run_cell, run_suite
 
         progress = Bar(errors)
-        if out is not None:
-            for file in REPORT_FILES:  # before an hour of training, not after
-                writable_file(out / file, "--out")
-            writable(out / FIGURES, "--out")
-        chosen = chosen_task(task, smiles, target or [], kind)
         settings = Settings(
             encoder=encoder,
             quantizers=quantizers or ["paper"],
@@ -247,15 +245,22 @@ def run(
                 hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
             ).config(),
         )
-        result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
-        report = Report.of(result, aggregate, max_drop, indicator)
-        report.render(wide(console))
-        if out is not None:
-            with progress.stage("drawing figures", 1) as step:
-                paths = report.write(out)
-                step(1)
-            for path in paths:
-                progress.note(f"wrote {path}")
+        asked = Asked(
+            DataOptions(data_dir, download, verify, progress),
+            settings,
+            out,
+            aggregate,
+            indicator,
+            max_drop,
+            wide(console),
+            progress,
+        )
+        if suite is None:
+            run_cell(chosen_task(task or DEFAULT_TASK, smiles, target or [], kind), asked)
+        elif task or smiles or target or kind:
+            raise MolmisError("--suite brings its own tasks; leave out --task, --smiles, --target and --kind")
+        else:
+            run_suite(suite, asked)
 
 
 def wide(console: Console) -> Console:
