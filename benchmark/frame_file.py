@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,6 +67,8 @@ def _content(frame: pd.DataFrame) -> str:
     for name in frame.columns:
         values = frame[name].to_numpy()
         numeric = values.dtype.kind in "biuf"
+        if values.dtype.kind == "f":  # files keep that a number is missing, not which of the many NaNs it was
+            values = np.where(np.isnan(values), values.dtype.type(np.nan), values)
         digest.update(json.dumps([name, values.dtype.str if numeric else "text", len(values)]).encode())
         digest.update(values.tobytes() if numeric else json.dumps([str(v) for v in values]).encode())
     return digest.hexdigest()[:32]

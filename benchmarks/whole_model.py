@@ -64,9 +64,6 @@ def draw(frame: pd.DataFrame) -> Figure:
     )
     for panel, task in zip(axes[0], tasks, strict=True):
         rows = frame[frame["task"] == task]
-        for _, own in rows[rows["quantizer"] != REFERENCE].groupby("quantizer"):
-            own = own.set_index("scope").loc[list(Scope)]
-            panel.plot(own["relative_performance"], own["lira_auc"], color="0.85", lw=0.8, zorder=1)
         for scope, label in LABELS.items():
             own = rows[(rows["scope"] == scope) & (rows["quantizer"] != REFERENCE)]
             panel.errorbar(

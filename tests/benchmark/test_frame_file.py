@@ -68,3 +68,13 @@ def test_a_frame_of_another_program_is_named(tmp_path):
     FRAME.to_parquet(path)
     with pytest.raises(DataError, match="no result of molmis"):
         read_frame(path)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(np.float32, 0xFFC00001), (np.float64, 0xFFF8000000000001)])
+def test_a_missing_number_is_missing_whichever_nan_it_was(tmp_path, kind, bits):
+    whole = np.uint32 if kind is np.float32 else np.uint64
+    values = np.array([bits, 0], dtype=whole).view(kind)
+    write_frame(tmp_path / "f.parquet", pd.DataFrame({"label": values}), {})
+    frame, _ = read_frame(tmp_path / "f.parquet")
+    assert frame["label"].isna().tolist() == [True, False]
+    assert frame["label"].dtype == kind
