@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -69,6 +70,8 @@ class Quantizer(ABC):
     reference: ClassVar[str]
     bits: float
     exceptions: ClassVar[dict[str, str]] = {}
+    #: The library of the extra ``[quant]`` that does the work; None: none is needed.
+    library: ClassVar[str | None] = None
     #: Which records it looks at beside the weights.
     calibration: Calibration = "none"
     #: Whether it is there to compare with, and no quantizer that anyone would use.
@@ -83,9 +86,10 @@ class Quantizer(ABC):
         """Return what its figures depend on, as text: its configuration, and a hash of the code behind it.
 
         A change to the module that defines it is another quantizer, so that what was measured before the
-        change is not taken for what would be measured now.
+        change is not taken for what would be measured now. So is another version of the library it calls.
         """
-        return f"{self!r} code {source_key(type(self))}"
+        library = "" if self.library is None else f" {self.library} {metadata.version(self.library)}"
+        return f"{self!r} code {source_key(type(self))}{library}"
 
     @abstractmethod
     def quantize(self, weight: Tensor) -> Quantized:

@@ -158,6 +158,64 @@ class Grid(Quantized):
         return spread_blocks(values, self.shape, self.block)
 
 
+@KINDS.register("nested")
+@dataclass(frozen=True, eq=False)
+class Nested(Quantized):
+    """Levels that all matrices have in common, with scales that are quantized themselves.
+
+    A weight is ``levels[code] * scale``, the scale of its block is ``table[scales] * outer + offset``.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into ``levels``.
+    levels : Tensor of float32, shape (L,)
+        Ascending, each once.
+    scales : Tensor of uint8, shape (..., blocks of rows, blocks of columns)
+        Index into ``table``.
+    table : Tensor of float32, shape (T,)
+        Values of scales, the same for all matrices.
+    outer : Tensor of float32, shape (..., k)
+        What the scales of a matrix, row by row, are multiplied with: ``run`` of them with each.
+    run : int
+        How many scales share an ``outer``.
+    offset : Tensor of float32, shape (..., 1), or None
+        What is added to every scale of a matrix.
+    block : tuple of int or None
+        Rows and columns of a block, as in :class:`Grid`.
+    """
+
+    levels: Tensor
+    scales: Tensor
+    table: Tensor
+    outer: Tensor
+    run: int
+    offset: Tensor | None = None
+    block: tuple[int, int] | None = None
+
+    shared = frozenset({"levels", "table"})
+
+    @property
+    def alphabet(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """Codes of the scales, and what these are multiplied with and raised by."""
+        parts = {"scales": self.scales, "outer": self.outer}
+        return parts if self.offset is None else {**parts, "offset": self.offset}
+
+    def dequantize(self) -> Tensor:
+        """Return the levels, times the scales of the blocks."""
+        values = self.table[self.scales.long()].flatten(-2)
+        scale = values * self.outer.repeat_interleave(self.run, dim=-1)[..., : values.shape[-1]]
+        if self.offset is not None:
+            scale = scale + self.offset
+        spread = spread_blocks(scale.reshape(self.scales.shape), self.shape, self.block)
+        return self.levels[self.codes.long()] * spread
+
+
 @KINDS.register("codebook")
 @dataclass(frozen=True, eq=False)
 class Codebook(Quantized):
