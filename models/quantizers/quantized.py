@@ -71,14 +71,16 @@ class Quantized(ABC):
         each = sum(p.shape[count:].numel() * p.element_size() for p in self.side.values())
         return torch.full(self.lead, each, dtype=torch.int64, device=self.codes.device)
 
+    def of_each(self) -> dict[str, Tensor]:
+        """Return the fields that every matrix has of its own, by name: tensors with the leading axes."""
+        found = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.shared
+        }
+        return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
     def at(self, index: Any) -> Self:
         """Return some of the matrices: ``index`` is applied to the leading axes of every tensor."""
-        chosen = {
-            field.name: getattr(self, field.name)[index]
-            for field in fields(self)
-            if field.name not in self.shared and isinstance(getattr(self, field.name), Tensor)
-        }
-        return replace(self, **chosen)
+        return replace(self, **{name: value[index] for name, value in self.of_each().items()})
 
 
 @KINDS.register("float32")
@@ -359,9 +361,10 @@ class Vectors(Quantized):
 
     def dequantize(self) -> Tensor:
         """Return the rows put together from their pieces."""
-        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, -1, self.codebook.shape[-1])
-        pieces = self.codebook.gather(-2, flat)
-        return pieces.reshape(*self.codes.shape[:-1], -1)[..., : self.columns]
+        out, count = self.codes.shape[-2:]
+        length = self.codebook.shape[-1]
+        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, out * count, length)
+        return self.codebook.gather(-2, flat).reshape(*self.lead, out, count * length)[..., : self.columns]
 
 
 def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:
