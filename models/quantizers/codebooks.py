@@ -13,6 +13,8 @@ from models.quantizers.quantized import Codebook, Quantized, code_dtype
 STEPS = 100
 #: Up to so many weights of a matrix the optimum is found exactly, by dynamic programming.
 EXACT = 64
+#: Costs of bins that are held at once: half a megabyte of them.
+COSTS = 1 << 16
 
 
 @FAMILIES.register("kmeans")
@@ -174,30 +176,32 @@ def _edges(rising: Tensor, centres: Tensor) -> Tensor:
 
 
 def _exact(rising: Tensor, count: int) -> Tensor:
-    """Return the optimal levels of sorted weights (..., n), by dynamic programming over intervals."""
+    """Return the optimal levels of sorted weights (..., n), so many matrices at once as stay in the cache."""
+    some = max(1, COSTS // (rising.shape[-1] + 1) ** 2)
+    matrices = torch.split(rising.reshape(-1, rising.shape[-1]), some)
+    levels = torch.cat([_optimal(part, count) for part in matrices])
+    return levels.reshape(*rising.shape[:-1], levels.shape[-1])
+
+
+def _optimal(rising: Tensor, count: int) -> Tensor:
+    """Return the optimal levels of sorted weights (M, n), by dynamic programming over intervals."""
     size = rising.shape[-1]
     count = min(count, size)
     zero = torch.zeros_like(rising[..., :1])
     sums, squares = (torch.cat([zero, v.cumsum(-1)], dim=-1) for v in (rising, rising**2))
-    start, end = torch.arange(size + 1), torch.arange(size + 1)
-    number = (end - start[:, None]).clamp(min=1).to(rising)
-    total = sums[..., None, :] - sums[..., :, None]
-    cost = (squares[..., None, :] - squares[..., :, None]) - total**2 / number  # of one bin from start to end
-    cost = torch.where(
-        end > start[:, None], cost.clamp(min=0), torch.where(end == start[:, None], 0.0, torch.inf)
-    )
-    least, came = cost[..., 0, :], []
+    start, end = torch.arange(size + 1), torch.arange(size + 1)[:, None]
+    number = (end - start).clamp(min=1).to(rising)
+    total = sums[..., :, None] - sums[..., None, :]
+    cost = (squares[..., :, None] - squares[..., None, :]) - total**2 / number  # of one bin, by end and start
+    cost = torch.where(end > start, cost.clamp(min=0), torch.where(end == start, 0.0, torch.inf))
+    least = [cost[..., 0]]  # of so many bins up to every end
     for _ in range(count - 1):
-        reached = least[..., :, None] + cost
-        least, place = reached.min(dim=-2)
-        came.append(place)
-    edge = torch.full((*rising.shape[:-1], 1), size, dtype=torch.int64)
-    edges = [edge]
-    for place in reversed(came):
-        edge = place.gather(-1, edge)
-        edges.append(edge)
-    edges.append(torch.zeros_like(edge))
-    ends = torch.cat(edges[::-1], dim=-1)
+        least.append((least[-1][:, None] + cost).amin(-1))
+    every = torch.arange(len(rising))
+    edges = [torch.full((len(rising),), size)]
+    for reached in reversed(least[:-1]):  # where the last bin of the best begins, and so on back
+        edges.append((reached + cost[every, edges[-1]]).argmin(-1))
+    ends = torch.stack([*edges, torch.zeros_like(edges[0])][::-1], dim=-1)
     number = ends.diff(dim=-1)
     means = sums.gather(-1, ends).diff(dim=-1) / number.clamp(min=1)
     # an empty bin repeats the level before it, or the first where there is none before
