@@ -134,6 +134,12 @@ def check_bits(bits: int, low: int, high: int) -> None:
         raise ValueError(f"bits must be an integer from {low} to {high}, not {bits!r}")
 
 
+def check_seed(seed: int) -> None:
+    """Raise ``ValueError`` unless ``seed`` is an integer of at least 0."""
+    if not (isinstance(seed, int) and seed >= 0):
+        raise ValueError(f"seed must be an integer of at least 0, not {seed!r}")
+
+
 def check_scale(scale: str) -> None:
     """Raise ``ValueError`` unless ``scale`` is one of the two that are defined."""
     if scale not in get_args(Scale):

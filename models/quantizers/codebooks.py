@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
+from models.quantizers.blocks import divisor
 from models.quantizers.clipped import Clipped
 from models.quantizers.quantized import Codebook, Quantized, code_dtype
 
@@ -46,8 +47,7 @@ class KMeans(Quantizer):
         """Quantize every matrix of ``weight``, shape (..., out, in), to levels of its own."""
         weight = check_weight(weight)
         flat = weight.flatten(-2)
-        largest = flat.abs().amax(-1, keepdim=True)
-        scale = torch.where(largest > 0, largest, 1)
+        scale = divisor(flat.abs().amax(-1, keepdim=True))
         unit = (flat / scale).double()  # squares of huge and tiny weights stay numbers
         rising = unit.sort(-1).values
         count = 2**self.bits
@@ -168,11 +168,8 @@ def _edges(rising: Tensor, centres: Tensor) -> Tensor:
     """Return where the bins of ascending levels begin and end among the sorted weights, (..., L + 1)."""
     middles = ((centres[..., 1:] + centres[..., :-1]) / 2).contiguous()
     inner = torch.searchsorted(rising.contiguous(), middles, right=True)
-    ends = torch.zeros_like(inner[..., :1]) if centres.shape[-1] > 1 else None
-    if ends is None:
-        inner = torch.empty((*rising.shape[:-1], 0), dtype=torch.int64, device=rising.device)
-        ends = torch.zeros((*rising.shape[:-1], 1), dtype=torch.int64, device=rising.device)
-    return torch.cat([ends, inner, ends + rising.shape[-1]], dim=-1)
+    none = torch.zeros_like(inner[..., :1])
+    return torch.cat([none, inner, none + rising.shape[-1]], dim=-1)
 
 
 def _exact(rising: Tensor, count: int) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_seed, check_weight
 from models.quantizers.blocks import divisor
 from models.quantizers.quantized import Quantized, Vectors, code_dtype
 
@@ -51,8 +51,7 @@ class ProductQuantizer(Quantizer):
             raise ValueError(f"dim must be an integer from 1 to 64, not {self.dim!r}")
         if not (isinstance(self.codes, int) and 2 <= self.codes <= 65_536):
             raise ValueError(f"codes must be an integer from 2 to 65536, not {self.codes!r}")
-        if not (isinstance(self.seed, int) and self.seed >= 0):
-            raise ValueError(f"seed must be an integer of at least 0, not {self.seed!r}")
+        check_seed(self.seed)
 
     @property
     def bits(self) -> float:  # type: ignore[override]

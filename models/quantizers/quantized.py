@@ -52,6 +52,11 @@ class Quantized(ABC):
         return self.codes.shape[-2], self.codes.shape[-1]
 
     @property
+    def weights(self) -> int:
+        """Number of weights of a matrix."""
+        return self.shape[0] * self.shape[1]
+
+    @property
     def lead(self) -> torch.Size:
         """Leading axes."""
         return self.codes.shape[:-2]
