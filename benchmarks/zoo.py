@@ -24,7 +24,7 @@ from models.quantizers.zoo import zoo_names
 #: Matrices in the bank, and their sizes.
 STACKED, SIZES = 256, ((8, 8), (64, 64), (64, 128))
 #: Turns of loop and call: at least so many, and so many seconds of them.
-TURNS, SECONDS = 5, 0.6
+TURNS, SECONDS = 3, 0.3
 
 
 def seconds(*functions: Callable[[], object]) -> list[float]:
