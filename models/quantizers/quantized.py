@@ -76,14 +76,16 @@ class Quantized(ABC):
         each = sum(p.shape[count:].numel() * p.element_size() for p in self.side.values())
         return torch.full(self.lead, each, dtype=torch.int64, device=self.codes.device)
 
+    def of_each(self) -> dict[str, Tensor]:
+        """Return the fields that every matrix has of its own, by name: tensors with the leading axes."""
+        found = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.shared
+        }
+        return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
     def at(self, index: Any) -> Self:
         """Return some of the matrices: ``index`` is applied to the leading axes of every tensor."""
-        chosen = {
-            field.name: getattr(self, field.name)[index]
-            for field in fields(self)
-            if field.name not in self.shared and isinstance(getattr(self, field.name), Tensor)
-        }
-        return replace(self, **chosen)
+        return replace(self, **{name: value[index] for name, value in self.of_each().items()})
 
 
 @KINDS.register("float32")
@@ -161,6 +163,64 @@ class Grid(Quantized):
 
     def _spread(self, values: Tensor) -> Tensor:
         return spread_blocks(values, self.shape, self.block)
+
+
+@KINDS.register("nested")
+@dataclass(frozen=True, eq=False)
+class Nested(Quantized):
+    """Levels that all matrices have in common, with scales that are quantized themselves.
+
+    A weight is ``levels[code] * scale``, the scale of its block is ``table[scales] * outer + offset``.
+
+    Attributes
+    ----------
+    codes : Tensor of int, shape (..., out, in)
+        Index into ``levels``.
+    levels : Tensor of float32, shape (L,)
+        Ascending, each once.
+    scales : Tensor of uint8, shape (..., blocks of rows, blocks of columns)
+        Index into ``table``.
+    table : Tensor of float32, shape (T,)
+        Values of scales, the same for all matrices.
+    outer : Tensor of float32, shape (..., k)
+        What the scales of a matrix, row by row, are multiplied with: ``run`` of them with each.
+    run : int
+        How many scales share an ``outer``.
+    offset : Tensor of float32, shape (..., 1), or None
+        What is added to every scale of a matrix.
+    block : tuple of int or None
+        Rows and columns of a block, as in :class:`Grid`.
+    """
+
+    levels: Tensor
+    scales: Tensor
+    table: Tensor
+    outer: Tensor
+    run: int
+    offset: Tensor | None = None
+    block: tuple[int, int] | None = None
+
+    shared = frozenset({"levels", "table"})
+
+    @property
+    def alphabet(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def side(self) -> dict[str, Tensor]:
+        """Codes of the scales, and what these are multiplied with and raised by."""
+        parts = {"scales": self.scales, "outer": self.outer}
+        return parts if self.offset is None else {**parts, "offset": self.offset}
+
+    def dequantize(self) -> Tensor:
+        """Return the levels, times the scales of the blocks."""
+        values = self.table[self.scales.long()].flatten(-2)
+        scale = values * self.outer.repeat_interleave(self.run, dim=-1)[..., : values.shape[-1]]
+        if self.offset is not None:
+            scale = scale + self.offset
+        spread = spread_blocks(scale.reshape(self.scales.shape), self.shape, self.block)
+        return self.levels[self.codes.long()] * spread
 
 
 @KINDS.register("codebook")
@@ -306,9 +366,10 @@ class Vectors(Quantized):
 
     def dequantize(self) -> Tensor:
         """Return the rows put together from their pieces."""
-        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, -1, self.codebook.shape[-1])
-        pieces = self.codebook.gather(-2, flat)
-        return pieces.reshape(*self.codes.shape[:-1], -1)[..., : self.columns]
+        out, count = self.codes.shape[-2:]
+        length = self.codebook.shape[-1]
+        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, out * count, length)
+        return self.codebook.gather(-2, flat).reshape(*self.lead, out, count * length)[..., : self.columns]
 
 
 def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:
