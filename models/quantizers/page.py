@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
-from models.quantizers.libraries import ROWS
+from models.quantizers.library import ROWS
 from models.quantizers.measures import entropy_bits, relative_error
 from models.quantizers.zoo import PAPER, zoo_names
 
@@ -58,7 +58,7 @@ def page() -> str:
 
 
 def _families(families: Mapping[str, type[Quantizer]]) -> Iterator[str]:
-    rows = dict(QUANTIZERS.items()) | ROWS  # whether their library is installed or not
+    rows = dict(QUANTIZERS.items()) | dict(ROWS.items())  # whether their library is installed or not
     for family, cls in sorted(families.items()):
         yield f"## {family}"
         yield ""

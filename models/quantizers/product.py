@@ -7,7 +7,8 @@ from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_seed, check_weight
 from models.quantizers.blocks import divisor
-from models.quantizers.quantized import Quantized, Vectors, code_dtype
+from models.quantizers.composed import Vectors
+from models.quantizers.quantized import Quantized, code_dtype
 
 #: Steps of Lloyd's algorithm.
 STEPS = 25

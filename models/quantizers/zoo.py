@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
-from models.quantizers.libraries import ROWS, require
+from models.quantizers.library import ROWS, require
 from models.quantizers.user_file import from_file, from_package, installed, is_user_file
 from molecules.errors import MolmisError, UnknownNameError
 

@@ -11,11 +11,12 @@ import torch
 from models.quantizers import QUANTIZERS
 from models.quantizers.affine import Affine
 from models.quantizers.base import FAMILIES
+from models.quantizers.composed import Nested
 from models.quantizers.hqq import HalfQuadratic
-from models.quantizers.libraries import ROWS, Element, Microscaling, Scaling
+from models.quantizers.library import ROWS
+from models.quantizers.library_torchao import Element, Microscaling, Scaling
 from models.quantizers.measures import relative_error
 from models.quantizers.packing import packed_bytes
-from models.quantizers.quantized import Nested
 from models.quantizers.stored import facts_of, kind_of, restored
 from models.quantizers.zoo import canonical_name, resolve, zoo_names
 from molecules.errors import MolmisError
