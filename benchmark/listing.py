@@ -44,6 +44,7 @@ def _encoders() -> Table:
 
 def _quantizers() -> Table:
     from models.quantizers import QUANTIZERS
+    from models.quantizers.library import ROWS
     from models.quantizers.user_file import from_package, installed
     from models.quantizers.zoo import PAPER, zoo_names
 
@@ -53,6 +54,10 @@ def _quantizers() -> Table:
         table.add_row(
             name, f"{quantizer.bits:.2f}", "paper, all" if name in PAPER else "all", quantizer.formula
         )
+    for name in zoo_names("libraries"):
+        quantizer = ROWS[name]
+        group = "libraries" if name in QUANTIZERS else f"libraries: needs {quantizer.library}"
+        table.add_row(name, f"{quantizer.bits:.2f}", group, quantizer.formula)
     for name in installed():
         quantizer = from_package(name)
         table.add_row(name, f"{quantizer.bits:.2f}", "installed", quantizer.formula)

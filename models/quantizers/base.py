@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -69,6 +70,8 @@ class Quantizer(ABC):
     reference: ClassVar[str]
     bits: float
     exceptions: ClassVar[dict[str, str]] = {}
+    #: The library of the extra ``[quant]`` that does the work; None: none is needed.
+    library: ClassVar[str | None] = None
     #: Which records it looks at beside the weights.
     calibration: Calibration = "none"
     #: Whether it is there to compare with, and no quantizer that anyone would use.
@@ -83,9 +86,10 @@ class Quantizer(ABC):
         """Return what its figures depend on, as text: its configuration, and a hash of the code behind it.
 
         A change to the module that defines it is another quantizer, so that what was measured before the
-        change is not taken for what would be measured now.
+        change is not taken for what would be measured now. So is another version of the library it calls.
         """
-        return f"{self!r} code {source_key(type(self))}"
+        library = "" if self.library is None else f" {self.library} {metadata.version(self.library)}"
+        return f"{self!r} code {source_key(type(self))}{library}"
 
     @abstractmethod
     def quantize(self, weight: Tensor) -> Quantized:
@@ -130,6 +134,12 @@ def check_bits(bits: int, low: int, high: int) -> None:
         raise ValueError(f"bits must be an integer from {low} to {high}, not {bits!r}")
 
 
+def check_seed(seed: int) -> None:
+    """Raise ``ValueError`` unless ``seed`` is an integer of at least 0."""
+    if not (isinstance(seed, int) and seed >= 0):
+        raise ValueError(f"seed must be an integer of at least 0, not {seed!r}")
+
+
 def check_scale(scale: str) -> None:
     """Raise ``ValueError`` unless ``scale`` is one of the two that are defined."""
     if scale not in get_args(Scale):
@@ -149,9 +159,9 @@ def check_weight(weight: Tensor) -> Tensor:
     if weight.dim() < 2 or 0 in weight.shape[-2:]:
         raise ValueError(f"weights must have shape (..., out, in), both >= 1, not {tuple(weight.shape)}")
     weight = weight.detach()
-    finite = torch.isfinite(weight)
-    if not bool(finite.all()):
-        bad = int(weight.numel() - int(finite.sum()))
+    # NaN is the extreme of whatever holds it, so two numbers tell; to test every weight takes several passes
+    if weight.numel() and not all(torch.isfinite(extreme) for extreme in torch.aminmax(weight)):
+        bad = weight.numel() - int(torch.isfinite(weight).sum())
         raise ValueError(f"weights must be finite: {bad} of {weight.numel()} are NaN or infinite")
     return weight
 

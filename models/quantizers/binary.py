@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
-from models.quantizers.quantized import Additive, Quantized
+from models.quantizers.composed import Additive
+from models.quantizers.quantized import Quantized
 
 
 @FAMILIES.register("binary")

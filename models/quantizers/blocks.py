@@ -91,6 +91,11 @@ def divisor(scale: Tensor) -> Tensor:
     return torch.where(scale > 0, scale, torch.ones_like(scale))
 
 
+def symmetric(half: int, like: Tensor) -> Tensor:
+    """Return the levels ``k / half``, k from ``-half`` to ``half``, on the device of ``like``."""
+    return torch.arange(-half, half + 1, device=like.device, dtype=torch.float32) / half
+
+
 def nearest(values: Tensor, levels: Tensor) -> Tensor:
     """Return the index of the nearest of ascending levels, int64; half-way between two, the lower one."""
     middles = (levels[1:].double() + levels[:-1].double()) / 2

@@ -19,7 +19,7 @@ from models.quantizers.base import (
     check_bits,
     check_weight,
 )
-from models.quantizers.blocks import divisor
+from models.quantizers.blocks import divisor, symmetric
 from models.quantizers.quantized import Grid, Quantized
 
 #: What the diagonal of the second moment is raised by, in means of it.
@@ -50,8 +50,7 @@ class _Steps:
 
     def grid(self, steps: Tensor) -> Quantized:
         codes = (steps.round().clamp(-self.half, self.half) + self.half).to(torch.uint8)
-        levels = torch.arange(-self.half, self.half + 1, device=steps.device, dtype=torch.float32)
-        return Grid(codes, levels / self.half, self.scale)
+        return Grid(codes, symmetric(self.half, steps), self.scale)
 
 
 def _second_moment(inputs: Tensor) -> Tensor:

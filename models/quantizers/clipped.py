@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
-from models.quantizers.blocks import Blocks, Per, check_per, divisor
+from models.quantizers.blocks import Blocks, Per, check_per, divisor, symmetric
 from models.quantizers.quantized import Grid, Quantized
 
 #: Clipping points tried, as shares of the largest weight; 1, no clipping, is one of them.
@@ -57,8 +57,9 @@ class Clipped(Quantizer):
             best = torch.where(error < least, share, best)
             least = torch.minimum(error, least)
         codes = _rounded(unit, best, half).add_(half).to(torch.uint8)
-        levels = torch.arange(-half, half + 1, device=weight.device, dtype=torch.float32) / half
-        return Grid(blocks.restore(codes), levels, (best * largest)[..., 0], block=blocks.block)
+        return Grid(
+            blocks.restore(codes), symmetric(half, weight), (best * largest)[..., 0], block=blocks.block
+        )
 
 
 def _rounded(unit: Tensor, share: Tensor | float, half: int) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
+from models.quantizers.blocks import divisor
 from models.quantizers.clipped import Clipped
 from models.quantizers.quantized import Codebook, Quantized, code_dtype
 
@@ -13,6 +14,8 @@ from models.quantizers.quantized import Codebook, Quantized, code_dtype
 STEPS = 100
 #: Up to so many weights of a matrix the optimum is found exactly, by dynamic programming.
 EXACT = 64
+#: Costs of bins that are held at once: half a megabyte of them.
+COSTS = 1 << 16
 
 
 @FAMILIES.register("kmeans")
@@ -44,8 +47,7 @@ class KMeans(Quantizer):
         """Quantize every matrix of ``weight``, shape (..., out, in), to levels of its own."""
         weight = check_weight(weight)
         flat = weight.flatten(-2)
-        largest = flat.abs().amax(-1, keepdim=True)
-        scale = torch.where(largest > 0, largest, 1)
+        scale = divisor(flat.abs().amax(-1, keepdim=True))
         unit = (flat / scale).double()  # squares of huge and tiny weights stay numbers
         rising = unit.sort(-1).values
         count = 2**self.bits
@@ -166,38 +168,37 @@ def _edges(rising: Tensor, centres: Tensor) -> Tensor:
     """Return where the bins of ascending levels begin and end among the sorted weights, (..., L + 1)."""
     middles = ((centres[..., 1:] + centres[..., :-1]) / 2).contiguous()
     inner = torch.searchsorted(rising.contiguous(), middles, right=True)
-    ends = torch.zeros_like(inner[..., :1]) if centres.shape[-1] > 1 else None
-    if ends is None:
-        inner = torch.empty((*rising.shape[:-1], 0), dtype=torch.int64, device=rising.device)
-        ends = torch.zeros((*rising.shape[:-1], 1), dtype=torch.int64, device=rising.device)
-    return torch.cat([ends, inner, ends + rising.shape[-1]], dim=-1)
+    none = torch.zeros_like(inner[..., :1])
+    return torch.cat([none, inner, none + rising.shape[-1]], dim=-1)
 
 
 def _exact(rising: Tensor, count: int) -> Tensor:
-    """Return the optimal levels of sorted weights (..., n), by dynamic programming over intervals."""
+    """Return the optimal levels of sorted weights (..., n), so many matrices at once as stay in the cache."""
+    some = max(1, COSTS // (rising.shape[-1] + 1) ** 2)
+    matrices = torch.split(rising.reshape(-1, rising.shape[-1]), some)
+    levels = torch.cat([_optimal(part, count) for part in matrices])
+    return levels.reshape(*rising.shape[:-1], levels.shape[-1])
+
+
+def _optimal(rising: Tensor, count: int) -> Tensor:
+    """Return the optimal levels of sorted weights (M, n), by dynamic programming over intervals."""
     size = rising.shape[-1]
     count = min(count, size)
     zero = torch.zeros_like(rising[..., :1])
     sums, squares = (torch.cat([zero, v.cumsum(-1)], dim=-1) for v in (rising, rising**2))
-    start, end = torch.arange(size + 1), torch.arange(size + 1)
-    number = (end - start[:, None]).clamp(min=1).to(rising)
-    total = sums[..., None, :] - sums[..., :, None]
-    cost = (squares[..., None, :] - squares[..., :, None]) - total**2 / number  # of one bin from start to end
-    cost = torch.where(
-        end > start[:, None], cost.clamp(min=0), torch.where(end == start[:, None], 0.0, torch.inf)
-    )
-    least, came = cost[..., 0, :], []
+    start, end = torch.arange(size + 1), torch.arange(size + 1)[:, None]
+    number = (end - start).clamp(min=1).to(rising)
+    total = sums[..., :, None] - sums[..., None, :]
+    cost = (squares[..., :, None] - squares[..., None, :]) - total**2 / number  # of one bin, by end and start
+    cost = torch.where(end > start, cost.clamp(min=0), torch.where(end == start, 0.0, torch.inf))
+    least = [cost[..., 0]]  # of so many bins up to every end
     for _ in range(count - 1):
-        reached = least[..., :, None] + cost
-        least, place = reached.min(dim=-2)
-        came.append(place)
-    edge = torch.full((*rising.shape[:-1], 1), size, dtype=torch.int64)
-    edges = [edge]
-    for place in reversed(came):
-        edge = place.gather(-1, edge)
-        edges.append(edge)
-    edges.append(torch.zeros_like(edge))
-    ends = torch.cat(edges[::-1], dim=-1)
+        least.append((least[-1][:, None] + cost).amin(-1))
+    every = torch.arange(len(rising))
+    edges = [torch.full((len(rising),), size)]
+    for reached in reversed(least[:-1]):  # where the last bin of the best begins, and so on back
+        edges.append((reached + cost[every, edges[-1]]).argmin(-1))
+    ends = torch.stack([*edges, torch.zeros_like(edges[0])][::-1], dim=-1)
     number = ends.diff(dim=-1)
     means = sums.gather(-1, ends).diff(dim=-1) / number.clamp(min=1)
     # an empty bin repeats the level before it, or the first where there is none before

@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
-from models.quantizers.blocks import Blocks, Per, check_per
+from models.quantizers.blocks import Blocks, Per, check_per, divisor
 from models.quantizers.quantized import Grid, Quantized
 
 #: Exponent of the norm of the error, weight of the penalty, most steps: those of the library hqq 0.2.8, which
 #: no longer lets the penalty grow.
 NORM, PENALTY, STEPS = 0.7, 10.0, 20
-#: Below this range a block counts as constant.
-_FLAT = 1e-4
 
 
 @FAMILIES.register("hqq")
@@ -56,19 +54,22 @@ class HalfQuadratic(Quantizer):
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, shape (..., out, in)."""
         blocks = Blocks.of(check_weight(weight), self.per)
-        values, top = blocks.values, self.levels - 1
-        low, high = values.amin(-1, keepdim=True), values.amax(-1, keepdim=True)
-        span = high - low
-        # a constant block is one level of any scale, at its own value
-        unit = torch.where(span > 0, top / torch.where(span > 0, span, 1), 1.0)
-        unit = torch.where(torch.isfinite(unit), unit, 1.0)
-        zero = -low * unit
-        if self.levels == 2**4:
-            zero = zero.round()
+        top = self.levels - 1
+        unit, zero = start(blocks, self.levels)
         zero = _improved(blocks, unit, zero, top)
-        codes = (values * unit + zero).round_().clamp_(0, top).to(torch.uint8)
+        codes = (blocks.values * unit + zero).round_().clamp_(0, top).to(torch.uint8)
         steps = torch.arange(top + 1, device=weight.device, dtype=torch.float32)
         return Grid(blocks.restore(codes), steps, (1 / unit)[..., 0], zero[..., 0], block=blocks.block)
+
+
+def start(blocks: Blocks, levels: int) -> tuple[Tensor, Tensor]:
+    """Return the steps per unit of weight, and the zero points, of levels between the extremes of a block."""
+    low, high = blocks.values.amin(-1, keepdim=True), blocks.values.amax(-1, keepdim=True)
+    # a constant block is one level of any scale, at its own value
+    unit = (levels - 1) / divisor(high - low)
+    unit = torch.where((high > low) & torch.isfinite(unit), unit, 1.0)
+    zero = -low * unit
+    return unit, zero.round() if levels == 2**4 else zero
 
 
 def _improved(blocks: Blocks, unit: Tensor, zero: Tensor, top: int) -> Tensor:

@@ -56,11 +56,10 @@ def entropy_bits(quantized: Quantized) -> Tensor:
     """
     if quantized.alphabet is None:
         return torch.full(quantized.lead, 32.0, dtype=torch.float64, device=quantized.codes.device)
-    weights = quantized.shape[0] * quantized.shape[1]
     codes = quantized.codes.shape[-2:].numel()
     share = histogram(quantized).double() / codes
     entropy = -torch.xlogy(share, share).sum(dim=-1) / torch.log(share.new_tensor(2.0))
-    return (entropy * codes + 8.0 * quantized.side_bytes()) / weights
+    return (entropy * codes + 8.0 * quantized.side_bytes()) / quantized.weights
 
 
 def relative_error(weight: Tensor, quantized: Quantized) -> Tensor:

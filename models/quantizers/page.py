@@ -1,12 +1,13 @@
 """``docs/quantizers.md``: every quantizer of the zoo, made from the code."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
+from models.quantizers.library import ROWS
 from models.quantizers.measures import entropy_bits, relative_error
 from models.quantizers.zoo import PAPER, zoo_names
 
@@ -18,11 +19,23 @@ _HEAD = f"""# The zoo of quantizers
 Made by `python -m models.quantizers docs` from the code; see [extending.md](extending.md) for how to add one.
 Relative error is ||W − Q(W)|| / ||W|| on {SIZE} × {SIZE} standard normal weights (seed {SEED}); bits are
 nominal, without scales; entropy bits are those an ideal coder would need for the codes, scales and codebooks
-included. `paper` names the twelve of the tables (bold), `all` every one but the controls, `controls` these.
+included. `paper` names the twelve of the tables (bold), `all` every one but the controls, `controls` these;
+`libraries` are [those that call a library](#from-libraries), which this table and `all` leave out.
 Any family takes parameters of one's own: `uniform:bits=3,per=row`, `pq:dim=4,codes=256`.
 
 ![the functions on [-1, 1]](figures/quantizers.png)
 
+"""
+
+
+_LIBRARIES = """# From libraries
+
+These call bitsandbytes, torchao or hqq on the CPU; `pip install 'molmis[quant]'` brings them. What they do
+may change with the library, so no figures stand here: `python -m models.quantizers check NAME` measures one,
+and the version of the library is part of what its results are kept under.
+
+| quantizer | bits | library |
+|:--|--:|:--|
 """
 
 
@@ -37,17 +50,22 @@ def page() -> str:
         shown = f"**{name}**" if name in PAPER else name
         reads = "" if quantizer.calibration == "none" else quantizer.calibration
         lines.append(f"| {shown} | {quantizer.bits:.2f} | {entropy:.2f} | {error:.3f} | {reads} |")
-    return _HEAD + "\n".join([*lines, "", "", "# The families", "", *_families()]) + "\n"
+    own = {family: cls for family, cls in FAMILIES.items() if cls.library is None}
+    others = {family: cls for family, cls in FAMILIES.items() if cls.library is not None}
+    rows = [f"| {name} | {ROWS[name].bits:.2f} | {ROWS[name].library} |" for name in zoo_names("libraries")]
+    lines += ["", "", "# The families", "", *_families(own)]
+    return _HEAD + "\n".join(lines) + "\n" + _LIBRARIES + "\n".join([*rows, "", *_families(others)]) + "\n"
 
 
-def _families() -> Iterator[str]:
-    for family, cls in sorted(FAMILIES.items()):
+def _families(families: Mapping[str, type[Quantizer]]) -> Iterator[str]:
+    rows = dict(QUANTIZERS.items()) | dict(ROWS.items())  # whether their library is installed or not
+    for family, cls in sorted(families.items()):
         yield f"## {family}"
         yield ""
         yield inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].replace("``", "`").replace("\n", " ")
         yield ""
-        members = [name for name, member in QUANTIZERS.items() if type(member) is cls]
-        example = QUANTIZERS[members[0]] if members else None
+        members = [name for name, member in rows.items() if type(member) is cls]
+        example = rows[members[0]] if members else None
         yield f"* formula: `{_plain(cls.formula)}`"
         yield f"* source: {_plain(cls.reference)}"
         yield f"* rows: {', '.join(members)}"

@@ -1,13 +1,11 @@
 """A bank quantized in parts that stay in a core's cache: faster for many matrices, and memory stays flat."""
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from models.quantizers.base import Layer, Quantizer
-from models.quantizers.quantized import Floats, Quantized, Values
+from models.quantizers.quantized import Quantized, Values
 
 #: Weights of a part: a megabyte, so that what is computed on the way stays in the cache.
 PART = 1 << 18
@@ -47,22 +45,18 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
         if inputs is None
         else inputs.expand(*lead, *inputs.shape[-2:]).reshape(count, *inputs.shape[-2:])
     )
-    pieces = []
+    whole: dict[str, Tensor] = {}
     for start in range(0, count, step):
         part = slice(start, start + step)
-        pieces.append(quantized(flat[part], None if given is None else given[part]))
-        # codes of the one point at the values of the whole call; the other is a copy and computes nothing
-        if isinstance(pieces[0], Values | Floats):
+        piece = quantized(flat[part], None if given is None else given[part])
+        each = piece.of_each()
+        if not start:
+            whole = {name: own.new_empty((count, *own.shape[1:])) for name, own in each.items()}
+        if isinstance(piece, Values) or any(
+            (own.shape[1:], own.dtype) != (whole[name].shape[1:], whole[name].dtype)
+            for name, own in each.items()
+        ):  # what a code stands for, or how many levels there are, depends on all matrices of a call
             return quantized(weight, inputs)
-    return _joined(pieces, lead)
-
-
-def _joined(pieces: Sequence[Quantized], lead: torch.Size) -> Quantized:
-    """Return the pieces, each with one leading axis, as one with the leading axes given."""
-    first = pieces[0]
-    tensors = {
-        field.name: torch.cat([getattr(piece, field.name) for piece in pieces])
-        for field in fields(first)
-        if field.name not in first.shared and isinstance(getattr(first, field.name), Tensor)
-    }
-    return replace(first, **{name: part.reshape(*lead, *part.shape[1:]) for name, part in tensors.items()})
+        for name, own in each.items():
+            whole[name][part] = own
+    return replace(piece, **{name: own.reshape(*lead, *own.shape[1:]) for name, own in whole.items()})

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
-from models.quantizers.quantized import Quantized, Vectors, code_dtype
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_seed, check_weight
+from models.quantizers.blocks import divisor
+from models.quantizers.composed import Vectors
+from models.quantizers.quantized import Quantized, code_dtype
 
 #: Steps of Lloyd's algorithm.
 STEPS = 25
+#: Distances that are computed at once: two megabytes of them.
+DISTANCES = 1 << 19
 
 
 @FAMILIES.register("pq")
@@ -48,8 +52,7 @@ class ProductQuantizer(Quantizer):
             raise ValueError(f"dim must be an integer from 1 to 64, not {self.dim!r}")
         if not (isinstance(self.codes, int) and 2 <= self.codes <= 65_536):
             raise ValueError(f"codes must be an integer from 2 to 65536, not {self.codes!r}")
-        if not (isinstance(self.seed, int) and self.seed >= 0):
-            raise ValueError(f"seed must be an integer of at least 0, not {self.seed!r}")
+        check_seed(self.seed)
 
     @property
     def bits(self) -> float:  # type: ignore[override]
@@ -63,42 +66,57 @@ class ProductQuantizer(Quantizer):
         count = -(-width // self.dim)
         padded = torch.nn.functional.pad(weight, (0, count * self.dim - width))
         pieces = padded.reshape(-1, out * count, self.dim)
-        largest = pieces.abs().amax((-2, -1), keepdim=True)
-        scale = torch.where(largest > 0, largest, 1)
-        codebooks, codes = [], []
-        for unit in pieces / scale:  # a matrix at once: distances to all vectors are many times its size
-            book, own = _kmeans(unit, self.codes, self.seed)
-            codebooks.append(book)
-            codes.append(own)
+        scale = divisor(pieces.abs().amax((-2, -1), keepdim=True))
+        # so many matrices at once that the distances of all pieces to all vectors stay in a core's cache
+        some = max(1, DISTANCES // (out * count * self.codes))
+        found = [_kmeans(unit, self.codes, self.seed) for unit in torch.split(pieces / scale, some)]
+        books, codes = (torch.cat(parts) for parts in zip(*found, strict=True))
         lead = weight.shape[:-2]
-        book = (torch.stack(codebooks) * scale).reshape(*lead, self.codes, self.dim)
-        narrow = torch.stack(codes).to(code_dtype(self.codes)).reshape(*lead, out, count)
-        return Vectors(narrow, book, width)
+        narrow = codes.to(code_dtype(self.codes)).reshape(*lead, out, count)
+        return Vectors(narrow, (books * scale).reshape(*lead, self.codes, self.dim), width)
 
 
 def _kmeans(pieces: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the codebook (count, d) of pieces (P, d), and the code of every piece."""
-    size = len(pieces)
+    """Return the codebooks (M, count, d) of the pieces (M, P, d) of matrices, and the codes (M, P)."""
+    matrices, size, _ = pieces.shape
     if size <= count:
-        missing = pieces[-1:].expand(count - size, -1)
-        return torch.cat([pieces, missing]), torch.arange(size, device=pieces.device)
+        missing = pieces[:, -1:].expand(-1, count - size, -1)
+        return torch.cat([pieces, missing], dim=1), torch.arange(size, device=pieces.device).repeat(
+            matrices, 1
+        )
     drawn = torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:count]
-    book = pieces[drawn.to(pieces.device)].clone()
-    codes = _assign(pieces, book)
+    books = pieces[:, drawn.to(pieces.device)].clone()
+    codes = _assign(pieces, books)
+    going = torch.arange(matrices, device=pieces.device)  # matrices whose codes still change
     for _ in range(STEPS):
-        total = torch.zeros_like(book).index_add_(0, codes, pieces)
-        number = torch.bincount(codes, minlength=count)[:, None]
-        book = torch.where(number > 0, total / number.clamp(min=1), book)
-        moved = _assign(pieces, book)
-        if torch.equal(moved, codes):
+        books[going] = own = _means(pieces, codes[going], books[going])
+        moved = _assign(pieces, own)
+        changed = (moved != codes[going]).any(-1)
+        codes[going] = moved
+        if not bool(changed.all()):
+            going, pieces = going[changed], pieces[changed]
+        if not len(going):
             break
-        codes = moved
-    return book, codes
+    return books, codes
 
 
-def _assign(pieces: Tensor, book: Tensor) -> Tensor:
-    """Return the nearest vector of every piece: |p - b|^2 without the term that all share."""
-    return (book.square().sum(-1) - 2 * pieces @ book.mT).argmin(-1)
+def _means(pieces: Tensor, codes: Tensor, books: Tensor) -> Tensor:
+    """Return the means of the pieces of every code; a vector of no piece stays where it is."""
+    matrices, count, dim = books.shape
+    place = (codes + count * torch.arange(matrices, device=codes.device)[:, None]).flatten()
+    total = pieces.new_zeros((matrices * count, dim)).index_add_(0, place, pieces.reshape(-1, dim))
+    number = torch.bincount(place, minlength=matrices * count)[:, None]
+    return torch.where(number > 0, total / number.clamp(min=1), books.flatten(0, 1)).reshape(books.shape)
+
+
+def _assign(pieces: Tensor, books: Tensor) -> Tensor:
+    """Return the nearest vector of every piece, the first of equals: |p - b|^2 without the term all share."""
+    count = books.shape[1]
+    distance = torch.baddbmm(books.square().sum(-1, keepdim=True), books, pieces.mT, alpha=-2)
+    # the largest of count - k where vector k is nearest: several times as fast as argmin, which branches
+    fall = torch.arange(count, 0, -1, dtype=distance.dtype, device=distance.device)[:, None]
+    nearest = distance.eq_(distance.amin(1, keepdim=True)).mul_(fall).amax(1)
+    return count - nearest.long()
 
 
 QUANTIZERS.add("pq-2x16", ProductQuantizer(2, 16))

@@ -76,14 +76,16 @@ class Quantized(ABC):
         each = sum(p.shape[count:].numel() * p.element_size() for p in self.side.values())
         return torch.full(self.lead, each, dtype=torch.int64, device=self.codes.device)
 
+    def of_each(self) -> dict[str, Tensor]:
+        """Return the fields that every matrix has of its own, by name: tensors with the leading axes."""
+        found = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in self.shared
+        }
+        return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
     def at(self, index: Any) -> Self:
         """Return some of the matrices: ``index`` is applied to the leading axes of every tensor."""
-        chosen = {
-            field.name: getattr(self, field.name)[index]
-            for field in fields(self)
-            if field.name not in self.shared and isinstance(getattr(self, field.name), Tensor)
-        }
-        return replace(self, **chosen)
+        return replace(self, **{name: value[index] for name, value in self.of_each().items()})
 
 
 @KINDS.register("float32")
@@ -234,81 +236,6 @@ class Values(Quantized):
         """Return four bytes for every value that a matrix uses."""
         counts = [len(matrix.levels) for matrix in self.own()]
         return 4 * torch.tensor(counts, dtype=torch.int64).reshape(self.lead)
-
-
-@KINDS.register("additive")
-@dataclass(frozen=True, eq=False)
-class Additive(Quantized):
-    """Sums of signed coefficients of each matrix: a weight is the sum over i of ``a_i`` times +1 or -1.
-
-    Attributes
-    ----------
-    codes : Tensor of int, shape (..., out, in)
-        Bit i is set where the sign of coefficient i is +.
-    coefficients : Tensor of float32, shape (..., k)
-        ``a_i``.
-    """
-
-    coefficients: Tensor
-
-    @property
-    def alphabet(self) -> int:
-        """2^k."""
-        return int(2 ** self.coefficients.shape[-1])
-
-    @property
-    def side(self) -> dict[str, Tensor]:
-        """The coefficients."""
-        return {"coefficients": self.coefficients}
-
-    def dequantize(self) -> Tensor:
-        """Return the sums, added in the order of the coefficients."""
-        codes = self.codes.long()
-        total = torch.zeros(codes.shape, dtype=torch.float32, device=codes.device)
-        for place in range(self.coefficients.shape[-1]):
-            sign = (codes >> place & 1) * 2 - 1
-            total += sign * self.coefficients[..., place, None, None]
-        return total
-
-
-@KINDS.register("vectors")
-@dataclass(frozen=True, eq=False)
-class Vectors(Quantized):
-    """Pieces of rows, each replaced by a vector of the matrix's own codebook.
-
-    Attributes
-    ----------
-    codes : Tensor of int, shape (..., out, pieces of a row)
-        Index into the codebook of the matrix.
-    codebook : Tensor of float32, shape (..., K, d)
-        Vectors; a matrix that needs fewer repeats its last one.
-    columns : int
-        Length ``in`` of a row: the last piece may stand for fewer than d weights.
-    """
-
-    codebook: Tensor
-    columns: int
-
-    @property
-    def alphabet(self) -> int:
-        """Number of vectors K."""
-        return self.codebook.shape[-2]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape (out, in)."""
-        return self.codes.shape[-2], self.columns
-
-    @property
-    def side(self) -> dict[str, Tensor]:
-        """The codebook."""
-        return {"codebook": self.codebook}
-
-    def dequantize(self) -> Tensor:
-        """Return the rows put together from their pieces."""
-        flat = self.codes.long().flatten(-2)[..., None].expand(*self.lead, -1, self.codebook.shape[-1])
-        pieces = self.codebook.gather(-2, flat)
-        return pieces.reshape(*self.codes.shape[:-1], -1)[..., : self.columns]
 
 
 def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_seed, check_weight
 from models.quantizers.blocks import Per, check_per
 from models.quantizers.quantized import KINDS, Grid, Quantized
 from models.quantizers.uniform import Uniform
@@ -74,8 +74,7 @@ class HadamardRotated(Quantizer):
     def __post_init__(self) -> None:
         check_bits(self.bits, 2, 8)
         check_per(self.per)
-        if not (isinstance(self.seed, int) and self.seed >= 0):
-            raise ValueError(f"seed must be an integer of at least 0, not {self.seed!r}")
+        check_seed(self.seed)
 
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, shape (..., out, in), in the rotated basis."""

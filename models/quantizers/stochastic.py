@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
-from models.quantizers.blocks import Blocks, Per, check_per, divisor
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_seed, check_weight
+from models.quantizers.blocks import Blocks, Per, check_per, divisor, symmetric
 from models.quantizers.quantized import Grid, Quantized
 
 
@@ -38,8 +38,7 @@ class Stochastic(Quantizer):
     def __post_init__(self) -> None:
         check_bits(self.bits, 2, 8)
         check_per(self.per)
-        if not (isinstance(self.seed, int) and self.seed >= 0):
-            raise ValueError(f"seed must be an integer of at least 0, not {self.seed!r}")
+        check_seed(self.seed)
 
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, shape (..., out, in): code ``k + q`` stands for ``k / q``."""
@@ -54,8 +53,7 @@ class Stochastic(Quantizer):
         # what lies on a level stays there, whatever the noise and the last bit of a division
         steps = torch.where((steps - whole).abs() < 1e-4, whole, (steps + noise).floor_())
         codes = steps.clamp_(-half, half).add_(half).to(torch.uint8)
-        levels = torch.arange(-half, half + 1, device=weight.device, dtype=torch.float32) / half
-        return Grid(blocks.restore(codes), levels, scale[..., 0], block=blocks.block)
+        return Grid(blocks.restore(codes), symmetric(half, weight), scale[..., 0], block=blocks.block)
 
 
 for _bits in (4, 3, 2):

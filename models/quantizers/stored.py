@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.quantizers.quantized import KINDS, Grid, Quantized, Vectors
+from models.quantizers.composed import Vectors
+from models.quantizers.quantized import KINDS, Grid, Quantized
 from molecules.registry import Registry
 
 #: From codes, tensors by name and facts by name to the quantized weights.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
+from models.quantizers.blocks import divisor
 from models.quantizers.quantized import Grid, Quantized
 
 #: How the threshold below which weights become zero, and the scale of the others, are found.
@@ -78,7 +79,7 @@ def _optimal(magnitude: Tensor) -> tuple[Tensor, Tensor]:
     """Return which weights are kept, and their mean, at the least squared error."""
     falling = magnitude.flatten(-2).sort(dim=-1, descending=True).values
     largest = falling[..., :1].double()
-    unit = falling.double() / torch.where(largest > 0, largest, 1)  # squares of huge weights stay finite
+    unit = falling.double() / divisor(largest)  # squares of huge weights stay finite
     sums = unit.cumsum(-1)
     count = torch.arange(1, unit.shape[-1] + 1, device=unit.device)
     best = (sums.square() / count).argmax(-1, keepdim=True)

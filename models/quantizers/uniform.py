@@ -10,11 +10,12 @@ from models.quantizers.base import (
     QUANTIZERS,
     Quantizer,
     Scale,
+    check_bits,
     check_scale,
     check_weight,
     unit_scale,
 )
-from models.quantizers.blocks import Blocks, Per, check_per, divisor
+from models.quantizers.blocks import Blocks, Per, check_per, divisor, symmetric
 from models.quantizers.quantized import Grid, Quantized
 
 
@@ -52,8 +53,7 @@ class Uniform(Quantizer):
     reference = "symmetric absmax quantization: Jacob et al. 2018; Krishnamoorthi 2018"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.bits, int) and 2 <= self.bits <= 8):
-            raise ValueError(f"bits must be an integer from 2 to 8, not {self.bits!r}")
+        check_bits(self.bits, 2, 8)
         check_scale(self.scale)
         check_per(self.per)
 
@@ -61,7 +61,7 @@ class Uniform(Quantizer):
         """Quantize every matrix of ``weight``, shape (..., out, in): code ``k + q`` stands for ``k / q``."""
         weight = check_weight(weight)
         half = 2 ** (self.bits - 1) - 1
-        levels = torch.arange(-half, half + 1, device=weight.device, dtype=torch.float32) / half
+        levels = symmetric(half, weight)
         if self.scale == "none":
             codes = (weight.clamp(-1, 1) * half).round_()
             return Grid((codes + half).to(torch.uint8), levels, unit_scale(weight), stored="nothing")

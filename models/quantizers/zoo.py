@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
+from models.quantizers.library import ROWS, require
 from models.quantizers.user_file import from_file, from_package, installed, is_user_file
 from molecules.errors import MolmisError, UnknownNameError
 
@@ -23,7 +24,7 @@ PAPER = (
 )
 
 #: Names that stand for several quantizers.
-GROUPS = ("paper", "all", "controls")
+GROUPS = ("paper", "all", "controls", "libraries")
 
 
 def zoo_names(group: str = "paper") -> tuple[str, ...]:
@@ -34,9 +35,11 @@ def zoo_names(group: str = "paper") -> tuple[str, ...]:
 
     Parameters
     ----------
-    group : {"paper", "all", "controls"}
+    group : {"paper", "all", "controls", "libraries"}
         ``paper``: the twelve with a scale that the tables show; ``all``: every registered quantizer that is
-        no control; ``controls``: pruning, noise, and a constant, to compare with.
+        no control and needs no library, so that it is the same everywhere; ``controls``: pruning, noise, and
+        a constant, to compare with; ``libraries``: those that call a library of the extra ``[quant]``,
+        installed or not.
 
     Raises
     ------
@@ -52,7 +55,10 @@ def zoo_names(group: str = "paper") -> tuple[str, ...]:
         name, quantizer = item
         return (not quantizer.adaptive, -quantizer.bits, name)
 
-    members = [item for item in QUANTIZERS.items() if item[1].control == (group == "controls")]
+    members: list[tuple[str, Quantizer]] = list(ROWS.items())
+    if group != "libraries":
+        own = [item for item in QUANTIZERS.items() if item[1].library is None]
+        members = [item for item in own if item[1].control == (group == "controls")]
     return tuple(name for name, _ in sorted(members, key=place))
 
 
@@ -95,14 +101,14 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
     UnknownNameError
         If a name, a family or a parameter is unknown.
     MolmisError
-        If a specification is malformed, a value is not allowed, a user's file holds no quantizer, or two
-        different ones have one name.
+        If a specification is malformed, a value is not allowed, a user's file holds no quantizer, two
+        different ones have one name, or a library is not installed.
     """
     chosen: dict[str, Quantizer] = {}
     for name in names:
         text = name.strip()
         if text in GROUPS:
-            chosen.update((member, QUANTIZERS[member]) for member in zoo_names(text))
+            chosen.update((member, _member(member)) for member in zoo_names(text))
         elif is_user_file(text):
             for own, quantizer in from_file(text).items():
                 _add_own(chosen, own, quantizer, text)
@@ -111,15 +117,22 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
             chosen[canonical_name(quantizer)] = quantizer
         elif text in installed():
             _add_own(chosen, text, from_package(text), "an installed package")
-        elif text in QUANTIZERS:
-            chosen[text] = QUANTIZERS[text]
+        elif text in QUANTIZERS or text in ROWS:
+            chosen[text] = _member(text)
         else:
             hint = (
                 f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; "
                 "your own: path/to/mine.py"
             )
-            raise UnknownNameError("quantizer", text, [*QUANTIZERS, *installed()], hint)
+            raise UnknownNameError("quantizer", text, {*QUANTIZERS, *ROWS, *installed()}, hint)
     return chosen
+
+
+def _member(name: str) -> Quantizer:
+    """Return the quantizer of a registered name; say so where it needs a library that is not installed."""
+    if name in ROWS:
+        require(ROWS[name], name)
+    return QUANTIZERS[name]
 
 
 def described(quantizer: Quantizer) -> str:
@@ -134,7 +147,7 @@ def described(quantizer: Quantizer) -> str:
 def _add_own(chosen: dict[str, Quantizer], name: str, quantizer: Quantizer, where: str) -> None:
     """Add a quantizer of the user's; refuse a name that stands for another one."""
     taken = QUANTIZERS[name] if name in QUANTIZERS else chosen.get(name)
-    reserved = name in GROUPS or name in FAMILIES
+    reserved = name in GROUPS or name in FAMILIES or (name in ROWS and taken is None)
     if reserved or (taken is not None and taken.identity() != quantizer.identity()):
         raise MolmisError(
             f"the quantizer of {where} is called {name!r}, a name that stands for something else; give it "
@@ -175,6 +188,7 @@ def _parse(text: str) -> Quantizer:
     if family not in FAMILIES:
         raise UnknownNameError("quantizer family", family, FAMILIES, f"It was given in {text!r}.")
     cls = FAMILIES[family]
+    require(cls, family)
     hints = get_type_hints(cls)
     known = {field.name: hints[field.name] for field in _parameters(cls)}
     values: dict[str, Any] = {}
@@ -207,7 +221,7 @@ def _convert(text: str, key: str, value: str, kind: Any) -> Any:
             if value in get_args(one):
                 return value
         elif one is Quantizer:
-            return QUANTIZERS[value]  # an unknown name is told there
+            return _member(value)  # an unknown name is told there
         elif one is not NoneType:
             try:
                 return one(value)

@@ -19,8 +19,9 @@ from models.published import file_sizes, published_head
 from models.quantized_heads import QuantizedHeads, quantize_heads
 from models.quantizers.adapter import from_matrix_function
 from models.quantizers.base import QUANTIZERS, Quantizer
+from models.quantizers.composed import Additive, Vectors
 from models.quantizers.packing import packed_size
-from models.quantizers.quantized import Additive, Codebook, Floats, Grid, Quantized, Vectors
+from models.quantizers.quantized import Codebook, Floats, Grid, Quantized
 from models.quantizers.stored import RESTORERS
 from molecules.errors import DataError
 from tasks.task import Inputs, Kind

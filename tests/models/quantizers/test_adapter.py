@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.quantizers import parts
 from models.quantizers.adapter import from_matrix_function
 from models.quantizers.base import QUANTIZERS, source_key
 from models.quantizers.contract import check
@@ -90,3 +91,17 @@ def test_identity_follows_the_code(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(f"def quantize(matrix):\n    return 0 * matrix + {value}\n")
         seen.append(source_key(importlib.import_module(name).quantize))
     assert seen[0] != seen[1]
+
+
+def test_parts_of_a_bank_may_need_other_numbers_of_levels(monkeypatch):
+    def several(matrix):
+        levels, codes = np.unique(matrix.round(), return_inverse=True)
+        return levels, codes.reshape(matrix.shape)
+
+    quantizer = from_matrix_function(several, bits=8)
+    bank = torch.arange(24.0).reshape(4, 2, 3)
+    bank[2:] = 1.0  # one level in the second half, six in the first
+    monkeypatch.setattr(parts, "PART", 12)
+    found = parts.quantize_in_parts(quantizer, bank)
+    assert torch.equal(found.dequantize(), bank)
+    assert torch.equal(found.codes, quantizer.quantize(bank).codes)
