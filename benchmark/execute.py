@@ -24,7 +24,7 @@ from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
-from tasks.task import FRESH, DataOptions, Task
+from tasks.task import FRESH, OFFICIAL, DataOptions, Task
 
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
@@ -153,9 +153,26 @@ def _test_set(task: Task, settings: Settings) -> tuple[str, float]:
                 "leave out --split and --test-share"
             )
         return FRESH, 0.0
+    if split == OFFICIAL:
+        _check_official(task, settings)
+        return OFFICIAL, 0.0
     if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
+        raise UnknownNameError("split", split, [*SPLITS, OFFICIAL] if task.split == OFFICIAL else SPLITS)
     return split, settings.test_share
+
+
+def _check_official(task: Task, settings: Settings) -> None:
+    """Refuse the test set of a source that has none, or a share of it."""
+    if task.split != OFFICIAL:
+        raise MolmisError(
+            f"--split {OFFICIAL}: the source of {task.name} sets no test set apart; give --split "
+            f"{', '.join(SPLITS)}, or leave it out"
+        )
+    if settings.test_share != TEST_SHARE:
+        raise MolmisError(
+            f"the test set of {task.name} is that of its source, so --test-share has no effect; leave it "
+            f"out, or split anew with --split {', '.join(SPLITS)}"
+        )
 
 
 def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
