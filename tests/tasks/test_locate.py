@@ -1,7 +1,4 @@
 import hashlib
-import http.server
-import threading
-from functools import partial
 
 import pytest
 
@@ -77,19 +74,10 @@ def test_a_data_folder_that_is_none(tmp_path):
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A web server on this machine that serves ``tmp_path / "web"``."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{web.server_port}/table.csv"
-        web.shutdown()
+def server(web):
+    """The folder that a web server on this machine serves, and the address of a table there."""
+    folder, url = web
+    return folder, f"{url}/table.csv"
 
 
 def test_a_download_goes_to_the_cache_once(server, own_cache, listener, capfd):
