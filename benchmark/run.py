@@ -46,9 +46,6 @@ class Listing(StrEnum):
     QUANTIZERS = "quantizers"
 
 
-#: Endings that tell a file from the name of a task.
-_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".smi")
-
 #: Runs of each preset.
 _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
@@ -77,8 +74,8 @@ def run(
     task: Annotated[
         str,
         typer.Option(
-            help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), or the "
-            "path of your own CSV or TSV file.",
+            help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), some of "
+            "its labels (tox21:NR-AR+SR-p53), or the path of your own CSV, TSV, Parquet or SD file.",
             show_default=True,
         ),
     ] = DEFAULT_TASK,
@@ -150,7 +147,11 @@ def run(
     ] = 0,
     split: Annotated[
         str | None,
-        typer.Option(help="How the test set is held apart: random or scaffold; the task's own if not given."),
+        typer.Option(
+            help="How the test set is held apart: random, scaffold, butina (clusters), fingerprint (as "
+            "unlike as can be), or official (of the source, where it has one); the task's own if not given. "
+            "Only random depends on --seed."
+        ),
     ] = None,
     test_share: Annotated[
         float, typer.Option(help="Share of the records in the test set.", min=0.05, max=0.5)
@@ -237,7 +238,14 @@ def wide(console: Console) -> Console:
 
 def _is_path(name: str) -> bool:
     """Tell whether --task is meant as a file: by its separators, its ending, or its being there."""
-    return "/" in name or "\\" in name or Path(name).suffix.lower() in _TABLE_ENDINGS or Path(name).is_file()
+    from tasks.catalogue import TASKS
+    from tasks.table_file import ENDINGS
+
+    if name.partition(":")[0] in TASKS and not Path(name).is_file():
+        return False  # what follows the colon is the name of a label, which may look like anything
+    return (
+        "/" in name or "\\" in name or Path(name).suffix.lower() in (*ENDINGS, ".gz") or Path(name).is_file()
+    )
 
 
 def chosen_task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) -> Task:
