@@ -24,6 +24,7 @@ from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
+from tasks.data_report import data_report
 from tasks.task import FRESH, OFFICIAL, DataOptions, Task
 
 #: Packages whose versions stand in every result.
@@ -98,7 +99,7 @@ def plan_cell(
             f"--quantize {settings.scope}: the encoder {encoder.name} has no weights to quantize; leave it "
             "out, or give another --encoder"
         )
-    split, test_share = _test_set(task, settings)
+    split, test_share = test_set_of(task, settings)
     device = choose_device(settings.device)
     writable(settings.results, "--results")
     writable(cache_dir("bank"), "MOLMIS_CACHE")
@@ -143,7 +144,7 @@ def _has_attacks(stored: CellResult, settings: Settings) -> bool:
     return tried or not settings.attacks
 
 
-def _test_set(task: Task, settings: Settings) -> tuple[str, float]:
+def test_set_of(task: Task, settings: Settings) -> tuple[str, float]:
     """Return the split and the share of the test set; refuse what would be without effect."""
     split = settings.split or task.split
     if task.split == FRESH:
@@ -220,6 +221,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "kind": str(records.kind),
         "targets": list(records.targets),
         "metric": cell.task.main_metric,
+        "official_seeds": list(cell.task.seeds),
         "performance_unit": performance_unit(
             metric_named(records.kind, cell.task.main_metric), len(records.targets)
         ),
@@ -240,6 +242,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "origin": records.origin,
         "sha256": records.sha256,
         "cleaning": records.report.as_dict(),
+        "data": data_report(records).as_dict(),
         "device": cell.device,
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),

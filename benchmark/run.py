@@ -5,7 +5,7 @@ What each post-training quantizer leaks about the training molecules, and what i
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +17,10 @@ from molecules.cache import writable, writable_file
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
+
+if TYPE_CHECKING:
+    from benchmark.execute import Settings
+    from benchmark.progress import Bar
 
 #: What runs when no task is named: real data that is always there.
 DEFAULT_TASK = "chembl2321810"
@@ -57,6 +61,8 @@ EPILOG = """
   python -m benchmark.run --task delaney --encoder ecfp --max-drop 0.05
 
   python -m benchmark.run --task assay.csv --smiles SMILES --target pIC50
+
+  python -m benchmark.run --task herg --report
 
   python -m benchmark.run --task pains --quantizers all
 
@@ -183,6 +189,10 @@ def run(
     list_: Annotated[
         Listing | None, typer.Option("--list", help="List names and what they are, and stop.")
     ] = None,
+    report_data: Annotated[
+        bool,
+        typer.Option("--report", help="Print what there is to know of the data of the task, and stop."),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Measure what each post-training quantizer [bold]leaks[/bold], and what it [bold]costs[/bold].
@@ -203,7 +213,7 @@ def run(
         from benchmark.report import FIGURES, REPORT_FILES, Report
 
         progress = Bar(errors)
-        if out is not None:
+        if out is not None and not report_data:
             for file in REPORT_FILES:  # before an hour of training, not after
                 writable_file(out / file, "--out")
             writable(out / FIGURES, "--out")
@@ -220,7 +230,11 @@ def run(
             attacks=attacks,
             scope=quantize,
         )
-        result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
+        options = DataOptions(data_dir, download, verify, progress)
+        if report_data:
+            _show_data(chosen, options, settings, out, console, progress)
+            return
+        result = measure(chosen, options, settings, progress)
         report = Report.of(result, aggregate, max_drop, indicator)
         report.render(wide(console))
         if out is not None:
@@ -229,6 +243,25 @@ def run(
                 step(1)
             for path in paths:
                 progress.note(f"wrote {path}")
+
+
+def _show_data(
+    task: Task,
+    options: DataOptions,
+    settings: "Settings",
+    out: Path | None,
+    console: Console,
+    progress: "Bar",
+) -> None:
+    """Print the data of a task, and write it where a folder is given."""
+    from benchmark.data_sheet import FILE, data_sheet
+
+    if out is not None:
+        writable_file(out / FILE, "--out")
+    sheet = data_sheet(task, options, settings, progress)
+    sheet.render(wide(console))
+    if out is not None:
+        progress.note(f"wrote {sheet.write(out)}")
 
 
 def wide(console: Console) -> Console:
