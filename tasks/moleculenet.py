@@ -1,8 +1,5 @@
 """Tasks of MoleculeNet, read by DeepChem.
 
-DeepChem is given a featurizer that returns the SMILES as it stands. Its usual ones drop molecules that
-RDKit refuses without a word; here every row reaches our own cleaning, which counts them.
-
 DeepChem's loaders of QM7 and QM8 read conformations from SDF files. A property head takes the molecule alone,
 so the tables of the same molecules are read that DeepChem hosts beside them, by DeepChem's reader of tables.
 
@@ -11,84 +8,16 @@ References
 .. [1] Wu et al., "MoleculeNet: a benchmark for molecular machine learning", Chem. Sci. 9 (2018) 513.
 """
 
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from molecules.cache import file_sha256
-from molecules.errors import DataError
-from molecules.quiet import quiet
 from tasks.catalogue import add_task
-from tasks.locate import locate
+from tasks.deepchem_source import Source
 from tasks.raw_file import RawFile
-from tasks.task import DataOptions, Kind, RawRecords, Task
+from tasks.task import Kind, Task
 from tasks.toxcast_labels import TOXCAST_LABELS
 
 _HOST = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/"
 _BY_WAY = "by way of MoleculeNet"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A raw file, and the name of the DeepChem loader that reads it (``deepchem.molnet.<loader>``).
-
-    No loader: the table is read by ``deepchem.data.CSVLoader``.
-    """
-
-    file: RawFile
-    loader: str
-
-    def files(self, _: Task, options: DataOptions) -> tuple[Path, ...]:
-        """Return the located and checked file."""
-        return (locate(self.file, options),)
-
-    def load(self, task: Task, options: DataOptions) -> RawRecords:
-        """Read every row of the located file through DeepChem."""
-        path = locate(self.file, options)
-        options.progress.note(f"data: reading {path} through DeepChem (some seconds, once)")
-        with quiet():
-            dataset = _dataset(self.loader, path, task.targets)
-        try:
-            # DeepChem marks a missing label by weight 0 and writes 0 in its place.
-            labels = np.where(dataset.w == 0, np.nan, dataset.y).astype(np.float64)
-            smiles = [str(text) for text in dataset.X]
-            read = tuple(map(str, dataset.get_task_names()))
-        finally:
-            shutil.rmtree(dataset.data_dir, ignore_errors=True)  # its temporary copy of the data
-        if read != task.targets:  # another release of DeepChem: labels must not change places unseen
-            raise DataError(
-                f"DeepChem reads other labels from {path} than those of {task.name}; install the release of "
-                "DeepChem in constraints.txt"
-            )
-        return RawRecords(smiles, labels, task.targets, task.kind, str(path), file_sha256(path))
-
-
-def _dataset(loader: str, path: Path, targets: tuple[str, ...]) -> Any:
-    """Return the DeepChem dataset of all rows of ``path``."""
-    import deepchem
-
-    class AsWritten(deepchem.feat.Featurizer):  # type: ignore[misc]
-        """Keeps the SMILES string."""
-
-        def _featurize(self, datapoint: str, **_: object) -> str:
-            return datapoint
-
-    try:
-        if not loader:
-            reader = deepchem.data.CSVLoader(list(targets), AsWritten(), feature_field="smiles")
-            return reader.create_dataset(str(path))
-        load = getattr(deepchem.molnet, loader)
-        _, (dataset,), _ = load(
-            AsWritten(), splitter=None, transformers=[], data_dir=str(path.parent), reload=False
-        )
-    except ValueError as error:
-        raise DataError(
-            f"DeepChem cannot read {path}: {error}; every label must be a number or empty"
-        ) from error
-    return dataset
 
 
 def _add(
@@ -102,7 +31,7 @@ def _add(
     **facts: Any,
 ) -> Task:
     """Add a task that is read from one file."""
-    source = _Source(file, loader)
+    source = Source(file, loader)
     return add_task(Task(name, kind, targets, licence=licence, load=source.load, files=source.files, **facts))
 
 
