@@ -68,7 +68,7 @@ def locate(file: RawFile, options: DataOptions) -> Path:
     UnknownNameError
         If a column is missing.
     """
-    looked_at = folders(options)
+    looked_at = list(dict.fromkeys(folders(options)))  # $MOLMIS_DATA may be the folder beside the checkout
     for folder in looked_at:
         for path in (folder / place for place in file.places):
             if path.is_file():
