@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_download_goes_to_the_cache_once(server, own_cache, listener, capfd):
     assert capfd.readouterr() == ("", "")
     (web / "table.csv").unlink()
     assert locate(facts, OFFLINE) == path
+
+
+def test_an_unknown_checksum_is_waived_by_the_user_only(server, own_cache):
+    web, url = server
+    (web / "table.csv").write_bytes(TABLE)
+    facts = RawFile("set", "table.csv", url, None, ("smiles", "y"))
+    with pytest.raises(DataError, match=r"checksum is not known \(--no-verify waives that\); get it from"):
+        locate(facts, DataOptions())
+    assert locate(facts, DataOptions(verify=False)) == own_cache / "data" / "set" / "table.csv"
+    assert locate(facts, DataOptions()).is_file()  # what lies there is used
+
+
+def test_another_name_is_looked_for_too(tmp_path):
+    facts = RawFile("set", "table.csv", "http://127.0.0.1:9/", SHA256, ("smiles",), also=("table.csv.gz",))
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(TABLE))
+    assert locate(facts, DataOptions(data_dir=tmp_path, download=False)) == path
 
 
 def test_a_download_of_something_else_is_not_kept(server, own_cache):
