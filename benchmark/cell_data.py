@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmark.calibration import calibration_records, public_molecules, public_records
 from benchmark.metrics import scored_targets
-from benchmark.plan import Cell
+from benchmark.plan import Cell, Protocol
 from benchmark.whole_model import WholeModel
 from models.artefact import Origin
 from models.encoders.base import EncoderState, embed
@@ -17,8 +17,9 @@ from models.heads import Heads
 from models.quantizers import Quantizer
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
-from molecules.splits import member_halves, split
-from tasks.task import FRESH, Kind
+from molecules.splits import DETERMINISTIC, Split, member_halves, split
+from tasks.records import Records
+from tasks.task import FRESH, OFFICIAL, Kind
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,7 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     records, protocol = cell.records, cell.protocol
     if protocol.split == FRESH:
         return _drawn_data(cell)
-    pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
-    if not scored_targets(records.kind, records.labels[test]).any():
-        raise TooFewRecordsError(
-            f"{cell.task.name}: the {protocol.split} split leaves {len(test)} test records of one class or "
-            "value only; give another --seed, a larger --test-share, or --split random"
-        )
+    pool, test = hold_apart(records, protocol)
     embedded = embed(cell.encoder, records.smiles, cell.device, progress)
     embeddings = torch.from_numpy(embedded).to(cell.device)
     labels = torch.from_numpy(records.labels).to(cell.device)
@@ -134,6 +130,39 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         encoder_parameters=cell.encoder.parameters,
         whole=_whole(cell, pool, test, progress),
     )
+
+
+def hold_apart(records: Records, protocol: Protocol) -> Split:
+    """Return pool and test set of records that are molecules.
+
+    Raises
+    ------
+    TooFewRecordsError
+        If no label can be learned in the pool or scored on the test set, because there is one class or one
+        value only.
+    """
+    if protocol.split == OFFICIAL:
+        if records.test is None:
+            raise ValueError(f"{records.task}: the split {OFFICIAL!r} needs records that say their test set")
+        pool, test = np.flatnonzero(~records.test), np.flatnonzero(records.test)
+    else:
+        pool, test = split(protocol.split, records.smiles, protocol.test_share, protocol.seed)
+    for part, name in ((pool, "pool"), (test, "test")):
+        if not scored_targets(records.kind, records.labels[part]).any():
+            raise TooFewRecordsError(
+                f"{records.task}: the {protocol.split} split leaves {len(part)} {name} records of one class "
+                f"or value only; give {_advice(protocol.split)}"
+            )
+    return pool, test
+
+
+def _advice(name: str) -> str:
+    """Say what to do about a split that leaves one class: another seed helps only where it draws."""
+    if name == OFFICIAL:
+        return "--split random, which splits all records anew"
+    if name in DETERMINISTIC:
+        return "a larger --test-share, or --split random"
+    return "another --seed, a larger --test-share, or more records"
 
 
 def _whole(

@@ -26,7 +26,8 @@ from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
-from tasks.task import FRESH, DataOptions, Task
+from tasks.data_report import data_report
+from tasks.task import FRESH, OFFICIAL, DataOptions, Task
 
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
@@ -103,7 +104,7 @@ def plan_cell(
             f"--quantize {settings.scope}: the encoder {encoder.name} has no weights to quantize; leave it "
             "out, or give another --encoder"
         )
-    split, test_share = _test_set(task, settings)
+    split, test_share = test_set_of(task, settings)
     device = choose_device(settings.device)
     writable(settings.results, "--results")
     writable(cache_dir("bank"), "MOLMIS_CACHE")
@@ -151,7 +152,7 @@ def _has_all(stored: CellResult, settings: Settings) -> bool:
     )
 
 
-def _test_set(task: Task, settings: Settings) -> tuple[str, float]:
+def test_set_of(task: Task, settings: Settings) -> tuple[str, float]:
     """Return the split and the share of the test set; refuse what would be without effect."""
     split = settings.split or task.split
     if task.split == FRESH:
@@ -161,9 +162,26 @@ def _test_set(task: Task, settings: Settings) -> tuple[str, float]:
                 "leave out --split and --test-share"
             )
         return FRESH, 0.0
+    if split == OFFICIAL:
+        _check_official(task, settings)
+        return OFFICIAL, 0.0
     if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
+        raise UnknownNameError("split", split, [*SPLITS, OFFICIAL] if task.split == OFFICIAL else SPLITS)
     return split, settings.test_share
+
+
+def _check_official(task: Task, settings: Settings) -> None:
+    """Refuse the test set of a source that has none, or a share of it."""
+    if task.split != OFFICIAL:
+        raise MolmisError(
+            f"--split {OFFICIAL}: the source of {task.name} sets no test set apart; give --split "
+            f"{', '.join(SPLITS)}, or leave it out"
+        )
+    if settings.test_share != TEST_SHARE:
+        raise MolmisError(
+            f"the test set of {task.name} is that of its source, so --test-share has no effect; leave it "
+            f"out, or split anew with --split {', '.join(SPLITS)}"
+        )
 
 
 def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
@@ -211,6 +229,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "kind": str(records.kind),
         "targets": list(records.targets),
         "metric": cell.task.main_metric,
+        "official_seeds": list(cell.task.seeds),
         "performance_unit": performance_unit(
             metric_named(records.kind, cell.task.main_metric), len(records.targets)
         ),
@@ -231,6 +250,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "origin": records.origin,
         "sha256": records.sha256,
         "cleaning": records.report.as_dict(),
+        "data": data_report(records).as_dict(),
         "device": cell.device,
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),

@@ -17,7 +17,7 @@ from models.quantizers import Quantizer
 from models.quantizers.base import source_key
 from molecules.cache import content_key, environment
 from tasks.catalogue import Records
-from tasks.task import Task
+from tasks.task import OFFICIAL, Task
 
 #: Raised when a change to training moves the trained weights.
 BANK_VERSION = 2
@@ -42,9 +42,10 @@ class Protocol:
     runs : int
         Heads trained, each on its own random half of the pool.
     split : str
-        How the performance test set is held apart; ``fresh`` where its records are drawn afresh.
+        How the performance test set is held apart; ``fresh`` where its records are drawn afresh,
+        ``official`` where the source does it.
     test_share : float
-        Share of the records in it; 0 where they are drawn afresh.
+        Share of the records in it; 0 where nobody chose it: drawn afresh, or official.
     seed : int
         Of the split, the halves, the initial weights, the batches and the bootstrap.
     head : HeadConfig
@@ -101,7 +102,13 @@ class Cell:
             environment(self.device),
             {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": p.head.recipe()},
             *self._vectors(),
+            *self._official(),
         )
+
+    def _official(self) -> tuple[bytes, ...]:
+        """Return which records are the test set of the source, where that is the split; else nothing."""
+        test = self.records.test
+        return () if self.protocol.split != OFFICIAL or test is None else (test.tobytes(),)
 
     def _vectors(self) -> tuple[bytes, ...]:
         """Return the records that are vectors, and the fresh ones beside them; nothing of molecules."""

@@ -5,7 +5,7 @@ What each post-training quantizer leaks about the training molecules, and what i
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -27,6 +27,9 @@ from benchmark.training_set import TrainOn
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
+
+if TYPE_CHECKING:
+    pass
 
 #: What runs when no task is named: real data that is always there.
 DEFAULT_TASK = "chembl2321810"
@@ -57,9 +60,6 @@ class Listing(StrEnum):
     SUITES = "suites"
 
 
-#: Endings that tell a file from the name of a task.
-_TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".gz", ".smi")
-
 #: Runs of each preset.
 _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
@@ -71,6 +71,8 @@ EPILOG = """
   python -m benchmark.run --task delaney --encoder ecfp --max-drop 0.05
 
   python -m benchmark.run --task assay.csv --smiles SMILES --target pIC50
+
+  python -m benchmark.run --task herg --report
 
   python -m benchmark.run --task pains --quantizers all
 
@@ -88,8 +90,9 @@ def run(
     task: Annotated[
         str | None,
         typer.Option(
-            help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), or the "
-            f"path of your own CSV or TSV file. [dim]\\[default: {DEFAULT_TASK}][/dim]"
+            help="A task by name (--list tasks), some with parameters (gaussian-modes:noise=0.2), some of "
+            "its labels (tox21:NR-AR+SR-p53), or the path of your own CSV, TSV, Parquet or SD file. "
+            f"[dim]\\[default: {DEFAULT_TASK}][/dim]"
         ),
     ] = None,
     suite: Annotated[
@@ -170,7 +173,11 @@ def run(
     ] = 0,
     split: Annotated[
         str | None,
-        typer.Option(help="How the test set is held apart: random or scaffold; the task's own if not given."),
+        typer.Option(
+            help="How the test set is held apart: random, scaffold, butina (clusters), fingerprint (as "
+            "unlike as can be), or official (of the source, where it has one); the task's own if not given. "
+            "Only random depends on --seed."
+        ),
     ] = None,
     test_share: Annotated[
         float, typer.Option(help="Share of the records in the test set.", min=0.05, max=0.5)
@@ -209,6 +216,10 @@ def run(
     list_: Annotated[
         Listing | None, typer.Option("--list", help="List names and what they are, and stop.")
     ] = None,
+    report_data: Annotated[
+        bool,
+        typer.Option("--report", help="Print what there is to know of the data of the task, and stop."),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Measure what each post-training quantizer [bold]leaks[/bold], and what it [bold]costs[/bold].
@@ -226,7 +237,7 @@ def run(
             return
         from benchmark.execute import Settings
         from benchmark.progress import Bar
-        from benchmark.run_cells import Asked, run_cell, run_suite
+        from benchmark.run_cells import Asked, run_cell, run_suite, show_data
 
         progress = Bar(errors)
         settings = Settings(
@@ -255,12 +266,15 @@ def run(
             wide(console),
             progress,
         )
-        if suite is None:
-            run_cell(chosen_task(task or DEFAULT_TASK, smiles, target or [], kind), asked)
-        elif task or smiles or target or kind:
-            raise MolmisError("--suite brings its own tasks; leave out --task, --smiles, --target and --kind")
-        else:
+        if suite is not None:
+            if task or smiles or target or kind or report_data:
+                raise MolmisError(
+                    "--suite brings its own tasks; leave out --task, --smiles, --target, --kind and --report"
+                )
             run_suite(suite, asked)
+            return
+        chosen = chosen_task(task or DEFAULT_TASK, smiles, target or [], kind)
+        (show_data if report_data else run_cell)(chosen, asked)
 
 
 def wide(console: Console) -> Console:
@@ -270,7 +284,14 @@ def wide(console: Console) -> Console:
 
 def _is_path(name: str) -> bool:
     """Tell whether --task is meant as a file: by its separators, its ending, or its being there."""
-    return "/" in name or "\\" in name or Path(name).suffix.lower() in _TABLE_ENDINGS or Path(name).is_file()
+    from tasks.catalogue import TASKS
+    from tasks.table_file import ENDINGS
+
+    if name.partition(":")[0] in TASKS and not Path(name).is_file():
+        return False  # what follows the colon is the name of a label, which may look like anything
+    return (
+        "/" in name or "\\" in name or Path(name).suffix.lower() in (*ENDINGS, ".gz") or Path(name).is_file()
+    )
 
 
 def chosen_task(name: str, smiles: str | None, targets: list[str], kind: Kind | None) -> Task:

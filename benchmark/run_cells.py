@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
+from benchmark.data_sheet import FILE, data_sheet
 from benchmark.execute import Settings, measure
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
@@ -65,6 +66,16 @@ def run_cell(task: Task, asked: Asked) -> None:
     if asked.out is not None:
         for path in _written(report, asked.out, asked.progress):
             asked.progress.note(f"wrote {path}")
+
+
+def show_data(task: Task, asked: Asked) -> None:
+    """Print the data of a task, and write it where a folder is given; nothing is trained."""
+    if asked.out is not None:
+        writable_file(asked.out / FILE, "--out")
+    sheet = data_sheet(task, asked.options, asked.settings, asked.progress)
+    sheet.render(asked.console)
+    if asked.out is not None:
+        asked.progress.note(f"wrote {sheet.write(asked.out)}")
 
 
 def _written(report: Report, folder: Path, progress: Progress) -> list[Path]:

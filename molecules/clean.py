@@ -8,7 +8,9 @@ The rule, which every figure of the benchmark rests on:
   a label on which repeats disagree is set missing for that molecule;
 - regression: repeats are averaged where they lie within a tolerance (their range is at most half a
   standard deviation of that label over all rows), else the label is set missing;
-- a record left without any label is dropped.
+- a record left without any label is dropped;
+- where the source sets a test set apart, a molecule that stands in both parts is a record of the test set:
+  its other rows are dropped before labels are merged, so that no label of the one part reaches the other.
 
 Nothing depends on the order of the rows except the order of the records.
 """
@@ -47,11 +49,14 @@ class Cleaned:
         NaN where a label is missing; no row is NaN throughout.
     report : CleaningReport
         What was dropped, merged and set missing, and why.
+    test : ndarray of bool, shape (records,), or None
+        Which records are the test set of the source, where it has one.
     """
 
     smiles: list[str]
     labels: NDArray[np.float32]
     report: CleaningReport = field(compare=False)
+    test: NDArray[np.bool_] | None = None
 
 
 def clean(
@@ -60,6 +65,7 @@ def clean(
     classification: bool,
     progress: Progress = SILENT,
     targets: Sequence[str] = (),
+    test: NDArray[np.bool_] | None = None,
 ) -> Cleaned:
     """Clean rows by the rule at the head of this module.
 
@@ -75,6 +81,8 @@ def clean(
         Listener.
     targets : sequence of str
         Names of the label columns, for messages; their positions where absent.
+    test : ndarray of bool, shape (rows,), or None
+        Which rows the source sets apart as its test set, where it does.
 
     Returns
     -------
@@ -90,6 +98,8 @@ def clean(
     _check_labels(labels, classification, targets)
     tally = Tally()
     rows_of = _group(smiles, tally, progress)
+    if test is not None:
+        rows_of = _apart(rows_of, test, tally)
     merged = np.full((len(rows_of), labels.shape[1]), np.nan)
     tolerance = np.zeros(labels.shape[1]) if classification else _tolerance(labels)
     for record, (name, rows) in enumerate(rows_of.items()):
@@ -112,7 +122,8 @@ def clean(
         for place in np.flatnonzero(_outlying(merged).any(axis=1)):
             tally.note("outliers", rows_of[names[place]][0], names[place])
     kept = [name for name, keep in zip(names, labelled, strict=True) if keep]
-    return Cleaned(kept, merged[labelled].astype(np.float32), tally.report(len(smiles), len(kept)))
+    held = None if test is None else np.array([test[rows_of[name][0]] for name in kept], dtype=np.bool_)
+    return Cleaned(kept, merged[labelled].astype(np.float32), tally.report(len(smiles), len(kept)), held)
 
 
 def merge(labels: NDArray[np.float64], tolerance: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -156,6 +167,19 @@ def _group(smiles: Sequence[str], tally: Tally, progress: Progress) -> dict[str,
             else:
                 rows_of[canonical(mol)].append(row)
     return dict(rows_of)
+
+
+def _apart(rows_of: dict[str, list[int]], test: NDArray[np.bool_], tally: Tally) -> dict[str, list[int]]:
+    """Return the rows of every molecule, of one part only: those of the test set where it stands in both."""
+    apart = {}
+    for name, rows in rows_of.items():
+        held = [row for row in rows if test[row]]
+        if 0 < len(held) < len(rows):
+            tally.overlap([row for row in rows if not test[row]], name)
+            apart[name] = held
+        else:
+            apart[name] = rows
+    return apart
 
 
 def _note_mixtures(rows: dict[str, int], labelled: NDArray[np.bool_], tally: Tally) -> None:

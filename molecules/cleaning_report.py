@@ -14,9 +14,10 @@ EXAMPLES = 3
 
 @dataclass(frozen=True)
 class CleaningReport:
-    """What happened to the rows of a source; ``rows`` is the sum of the five that follow it.
+    """What happened to the rows of a source.
 
-    What stands after those five says more of rows that are counted there already.
+    ``rows`` is the sum of the five that follow it and of ``overlapping_rows``.
+    What stands after those says more of rows that are counted there already.
 
     Attributes
     ----------
@@ -50,6 +51,11 @@ class CleaningReport:
         For each reason, up to ``EXAMPLES`` rows (counted from 1, after the header) with their SMILES.
     weak_labels : tuple of str
         Labels with too few records of a class for figures to be relied on.
+    overlapping : int
+        Molecules that the source has in its training set and in its test set too: they are records of the
+        test set.
+    overlapping_rows : int
+        Their rows of the training set, which are dropped.
     """
 
     rows: int
@@ -66,6 +72,8 @@ class CleaningReport:
     outliers: int = 0
     examples: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
     weak_labels: tuple[str, ...] = ()
+    overlapping: int = 0
+    overlapping_rows: int = 0
 
     def summary(self) -> str:
         """Return one readable line, and a second one if there is more to know of the records."""
@@ -75,6 +83,7 @@ class CleaningReport:
                 (self.empty, "without SMILES", "empty"),
                 (self.unparseable, "unparseable", "unparseable"),
                 (self.unlabelled, "without label", "unlabelled"),
+                (self.overlapping_rows, "of the training set that stand in the test set too", "overlapping"),
             )
             if count
         ]
@@ -150,6 +159,12 @@ class Tally:
         self._counts["conflicting_molecules"] += 1
         self._counts["conflicting_labels"] += labels
         self._show("conflicting", rows[0], smiles)
+
+    def overlap(self, rows: Sequence[int], smiles: str) -> None:
+        """Count one molecule of both parts of a source, and its rows that are dropped."""
+        self._counts["overlapping"] += 1
+        self._counts["overlapping_rows"] += len(rows)
+        self._show("overlapping", rows[0], smiles)
 
     def note(self, reason: str, row: int, smiles: str) -> None:
         """Count one record that is kept and of which a reader should know; ``row`` is its first one."""

@@ -30,9 +30,9 @@ class UnknownNameError(MolmisError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        near = difflib.get_close_matches(name.lower(), self.known, n=4, cutoff=0.5)
-        if not near:  # a difference in case alone is the commonest slip in column names
-            near = [known_name for known_name in self.known if known_name.lower() == name.lower()]
+        # without regard to case: a difference in case alone is the commonest slip in column names
+        lower = {known_name.lower(): known_name for known_name in reversed(self.known)}
+        near = [lower[match] for match in difflib.get_close_matches(name.lower(), lower, n=4, cutoff=0.5)]
         shown = near or self.known[:12]
         more = "" if near or len(self.known) <= len(shown) else f" and {len(self.known) - len(shown)} more"
         lead = "nearest" if near else "known"

@@ -130,6 +130,8 @@ POTENCY = add_task(
         files=_chembl_files,
         metric="rmse",
         known_defects=_ONE_SERIES,
+        rows=1017,
+        records=1017,
     )
 )
 
@@ -145,6 +147,8 @@ ACTIVE = add_task(
         files=_chembl_files,
         metric="roc_auc",
         known_defects=_ONE_SERIES,
+        rows=1017,
+        records=1017,
     )
 )
 
@@ -162,5 +166,7 @@ PAINS = add_task(
         metric="roc_auc",
         known_defects="Labels are computed from substructures, not measured: noiseless and easy to learn. "
         "The gin encoder was pretrained on the structures of these molecules (not on their labels).",
+        rows=10_000,
+        records=10_000,
     )
 )

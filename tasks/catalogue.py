@@ -6,6 +6,7 @@ import what they need when a task is loaded.
 
 from molecules.errors import MolmisError
 from molecules.registry import Registry
+from tasks.pick import pick_labels
 from tasks.records import Records, load_records
 from tasks.task import Task
 
@@ -21,20 +22,25 @@ def add_task(task: Task) -> Task:
 
 
 def get_task(name: str) -> Task:
-    """Return the task called ``name``, or ``name:parameter=value,...`` where a task has parameters.
+    """Return the task of a name.
+
+    ``name`` may be followed by a colon, and then by ``parameter=value,...`` where a task has parameters, or
+    by labels joined by ``+`` where it has several.
 
     Raises
     ------
     UnknownNameError
-        If there is none, or no such parameter; the message lists the nearest names.
+        If there is none, or no such parameter or label; the message lists the nearest names.
     MolmisError
-        If the task has no parameters, or a value is not allowed.
+        If the task has neither parameters nor several labels, or a value is not allowed.
     """
-    base, colon, parameters = name.partition(":")
+    base, colon, rest = name.partition(":")
     if not colon:
         return TASKS[name]
-    specify = TASKS[base].specify
-    if specify is None:
-        having = ", ".join(known for known, task in TASKS.items() if task.specify is not None)
+    task = TASKS[base]
+    if task.specify is not None:
+        return task.specify(rest)
+    if "=" in rest and not any("=" in label for label in task.targets):
+        having = ", ".join(known for known, other in TASKS.items() if other.specify is not None)
         raise MolmisError(f"task {base} takes no parameters (given: {name!r}); those that do: {having}")
-    return specify(parameters)
+    return pick_labels(task, rest)

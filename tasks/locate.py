@@ -2,11 +2,13 @@
 
 import logging
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from molecules.cache import cache_dir
+from molecules.cache import atomic_write, cache_dir
 from molecules.errors import DataError
 from molecules.progress import Progress
 from tasks.raw_file import RawFile, check_file
@@ -43,8 +45,9 @@ def folders(options: DataOptions) -> list[Path]:
 def locate(file: RawFile, options: DataOptions) -> Path:
     """Find a raw file, download it if it is nowhere, and check it.
 
-    In every folder both ``<folder>/<collection>/<name>`` and ``<folder>/<name>`` are looked at. The first
-    file there is taken: if it is damaged that is an error, not a reason to look further.
+    In every folder the places of the file are looked at, ``<folder>/<collection>/<name>`` and then
+    ``<folder>/<name>`` for one that is no member of an archive. The first file there is taken: if it is
+    damaged that is an error, not a reason to look further.
 
     Parameters
     ----------
@@ -65,44 +68,74 @@ def locate(file: RawFile, options: DataOptions) -> Path:
     UnknownNameError
         If a column is missing.
     """
-    looked_at = folders(options)
+    looked_at = list(dict.fromkeys(folders(options)))  # $MOLMIS_DATA may be the folder beside the checkout
     for folder in looked_at:
-        for path in (folder / file.collection / file.name, folder / file.name):
+        for path in (folder / place for place in file.places):
             if path.is_file():
                 check_file(path, file, options.verify)
                 return path
     reason = "downloading is off"
-    if options.download:
+    if options.download and file.sha256 is None and options.verify:
+        reason = "it is not downloaded by itself because its checksum is not known (--no-verify waives that)"
+    elif options.download:
         try:
             return _download(file, options)
         except (OSError, ValueError) as error:  # no network, refused, cut short: all end in the same advice
             reason = f"downloading {file.url} failed ({type(error).__name__}: {_first_line(error)})"
+    where = ", ".join(map(str, looked_at))
+    if file.archive is not None:
+        raise DataError(
+            f"{file.archive.member} was not found in {where} (nor {file.collection}/ there), and {reason}; "
+            f"get the archive {file.archive.name} from {file.url}, unpack it into DIR/{file.collection}/, so "
+            f"that there is DIR/{file.places[0]}, and name DIR with --data-dir DIR or MOLMIS_DATA"
+        )
     raise DataError(
-        f"{file.name} was not found in {', '.join(map(str, looked_at))} (nor {file.collection}/ there), "
+        f"{file.name} was not found in {where} (nor {file.collection}/ there), "
         f"and {reason}; get it from {file.url} and name its folder with --data-dir DIR or MOLMIS_DATA"
     )
 
 
 def _download(file: RawFile, options: DataOptions) -> Path:
     """Download into the cache; what fails its checks is not kept."""
-    import pooch  # takes a while to import, and most runs never download
+    folder = cache_dir("data") / file.collection
+    if file.archive is None:
+        path = _fetched(folder, file.name, file.url, options)
+        _check_or_remove(path, file, options, path)
+        return path
+    archive = _fetched(folder, file.archive.name, file.url, options)
+    path = folder / file.archive.member
+    try:
+        with zipfile.ZipFile(archive) as packed, atomic_write(path) as part:
+            part.write_bytes(packed.read(file.archive.member))
+    except (zipfile.BadZipFile, KeyError, zlib.error) as error:
+        archive.unlink()  # so that the next try does not meet it again
+        raise ValueError(
+            f"{file.archive.name} is no zip archive that holds {file.archive.member} ({_first_line(error)})"
+        ) from error
+    _check_or_remove(path, file, options, archive)
+    return path
 
-    with _bar(options.progress, file.name) as bar, _without_log(pooch.get_logger()):
-        keeper = pooch.create(
-            path=cache_dir("data") / file.collection,
-            base_url="",
-            registry={file.name: None},
-            urls={file.name: file.url},
-            retry_if_failed=RETRIES,
-        )
-        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
-        path = Path(keeper.fetch(file.name, downloader=downloader))
+
+def _check_or_remove(path: Path, file: RawFile, options: DataOptions, downloaded: Path) -> None:
+    """Check a file that was downloaded; take it and what it came in away if that fails."""
     try:
         check_file(path, file, options.verify)
     except Exception:
         path.unlink()
+        downloaded.unlink(missing_ok=True)
         raise
-    return path
+
+
+def _fetched(folder: Path, name: str, url: str, options: DataOptions) -> Path:
+    """Return a file of the cache, downloaded if it is not there."""
+    import pooch  # takes a while to import, and most runs never download
+
+    with _bar(options.progress, name) as bar, _without_log(pooch.get_logger()):
+        keeper = pooch.create(
+            path=folder, base_url="", registry={name: None}, urls={name: url}, retry_if_failed=RETRIES
+        )
+        downloader = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT)
+        return Path(keeper.fetch(name, downloader=downloader))
 
 
 class _Bar:

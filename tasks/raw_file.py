@@ -20,6 +20,22 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
+class Archive:
+    """The place of a file within a zip archive.
+
+    Attributes
+    ----------
+    name : str
+        File name of the archive.
+    member : str
+        Path of the file within it.
+    """
+
+    name: str
+    member: str
+
+
+@dataclass(frozen=True)
 class RawFile:
     """The facts of one file of a public source.
 
@@ -31,18 +47,36 @@ class RawFile:
         File name.
     url : str
         Where it can be downloaded.
-    sha256 : str
+    sha256 : str or None
         Of its content; of the uncompressed content for a ``.gz`` file, because compressing the same
-        table again gives other bytes.
+        table again gives other bytes. None where it is not known: the file is then used where it lies, and
+        is downloaded only if the user waives the check.
     columns : tuple of str
         Columns that must be there.
+    also : tuple of str
+        Other file names that it may have, such as that of its compressed form.
+    archive : Archive or None
+        The archive that it is part of, where it cannot be downloaded by itself; ``url`` is then that of the
+        archive.
     """
 
     collection: str
     name: str
     url: str
-    sha256: str
+    sha256: str | None
     columns: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    archive: Archive | None = None
+
+    @property
+    def places(self) -> list[str]:
+        """Where it may lie within a data folder, in the order in which these places are looked at."""
+        names = (self.name, *self.also)
+        if self.archive is None:
+            return [place for name in names for place in (f"{self.collection}/{name}", name)]
+        # A member is never looked for by its name alone: those of one archive may be called alike.
+        member, inner = self.archive.member, self.archive.member.partition("/")[2]
+        return [f"{self.collection}/{member}", member, inner]
 
 
 def read_content(path: Path) -> bytes:
@@ -136,7 +170,7 @@ def check_file(path: Path, file: RawFile, verify: bool) -> None:
     if next(rows, None) is None:
         raise DataError(f"{path} has a header but no rows; get the file again")
     got = hashlib.sha256(content).hexdigest()
-    if verify and got != file.sha256:
+    if verify and file.sha256 is not None and got != file.sha256:
         raise DataError(
             f"{path} differs from the known {file.name}: the SHA-256 of its content is {got}, "
             f"expected {file.sha256}; "

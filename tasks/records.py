@@ -41,6 +41,8 @@ class Records:
         Hash of the file(s) they were read from.
     vectors : Vectors or None
         In the place of SMILES, where the records are vectors.
+    test : ndarray of bool, shape (records,), or None
+        Which records the source sets apart as its test set; None where it says nothing.
     """
 
     task: str
@@ -52,6 +54,7 @@ class Records:
     origin: str
     sha256: str
     vectors: Vectors | None = None
+    test: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,7 +113,12 @@ def _clean(task: Task, options: DataOptions) -> Records:
     from molecules.clean import clean  # RDKit: not needed where records are cached
 
     cleaned = clean(
-        raw.smiles, raw.labels, raw.kind is Kind.CLASSIFICATION, options.progress, targets=raw.targets
+        raw.smiles,
+        raw.labels,
+        raw.kind is Kind.CLASSIFICATION,
+        options.progress,
+        targets=raw.targets,
+        test=raw.test,
     )
     return Records(
         task=task.name,
@@ -121,6 +129,7 @@ def _clean(task: Task, options: DataOptions) -> Records:
         report=cleaned.report,
         origin=raw.origin,
         sha256=raw.sha256,
+        test=cleaned.test,
     )
 
 
@@ -163,8 +172,10 @@ def _write(path: Path, records: Records, options: DataOptions) -> None:
         "kind": records.kind.value,
         "report": records.report.as_dict(),
         "sha256": records.sha256,
-        "content": _content(records.smiles, records.labels),
+        "content": _content(records.smiles, records.labels, records.test),
     }
+    if records.test is not None:
+        columns["test"] = records.test
     table = pa.table({"smiles": records.smiles, **columns})
     table = table.replace_schema_metadata({"molmis": json.dumps(facts)})
     try:
@@ -190,7 +201,8 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
         smiles = table.column("smiles").to_pylist()
         columns = [table.column(f"label_{place}").to_numpy() for place in range(len(facts["targets"]))]
         labels = np.stack(columns, axis=1).astype(np.float32)
-        intact = _content(smiles, labels) == facts["content"]
+        test = table.column("test").to_numpy() if "test" in table.column_names else None
+        intact = _content(smiles, labels, test) == facts["content"]
         report = CleaningReport.from_dict(facts["report"])
         records = Records(
             task=task.name,
@@ -201,6 +213,7 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
             report=report,
             origin=origin,
             sha256=facts["sha256"],
+            test=test,
         )
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         intact = False
@@ -210,5 +223,6 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
     return records
 
 
-def _content(smiles: list[str], labels: NDArray[np.float32]) -> str:
-    return content_key(smiles, np.ascontiguousarray(labels).tobytes())
+def _content(smiles: list[str], labels: NDArray[np.float32], test: NDArray[np.bool_] | None) -> str:
+    held = () if test is None else (np.ascontiguousarray(test).tobytes(),)
+    return content_key(smiles, np.ascontiguousarray(labels).tobytes(), *held)

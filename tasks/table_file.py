@@ -1,4 +1,4 @@
-"""A task from the user's own table: CSV or TSV, also compressed, separated by comma, semicolon or tab."""
+"""A task from the user's own table: CSV, TSV, Parquet or an SD file, also compressed."""
 
 import csv
 import io
@@ -11,6 +11,7 @@ import numpy as np
 
 from molecules.cache import file_sha256
 from molecules.errors import DataError
+from tasks.binary_tables import STRUCTURES, parquet_table, sd_table
 from tasks.label_columns import LabelColumn, is_missing, read_label_column
 from tasks.raw_file import as_text, check_columns, read_content
 from tasks.task import Kind, RawRecords, Task
@@ -27,6 +28,8 @@ SMILES_NAMES = (
     "drug",
 )
 _SEPARATORS = (",", ";", "\t")
+#: Endings by which a file is taken for a table of the user's, in the order in which help names them.
+ENDINGS = (".csv", ".tsv", ".txt", ".smi", ".parquet", ".pq", ".sdf", ".sd")
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,10 @@ def table_task(
     Parameters
     ----------
     path : Path or str
-        The table: ``.csv``, ``.tsv`` or ``.txt``, or one of these with ``.gz``.
+        The table: ``.csv``, ``.tsv``, ``.txt``, ``.parquet`` or ``.sdf``, or one of these with ``.gz``.
     smiles : str or None
-        Name of the column of SMILES; None takes the only column with a usual name, see ``SMILES_NAMES``.
+        Name of the column of SMILES; None takes the structures of an SD file, and else the only column with a
+        usual name, see ``SMILES_NAMES``.
     targets : sequence of str
         Names of the label columns; at least one.
     kind : Kind, str or None
@@ -115,12 +119,16 @@ def table_task(
         name="file:" + path.name.removesuffix(".gz").rsplit(".", 1)[0],  # never that of a catalogue task
         kind=common,
         targets=tuple(targets),
-        description=f"{common.value.capitalize()}: {', '.join(notes)} of {path.name}, SMILES in {smiles!r}.",
+        description=f"{common.value.capitalize()}: {', '.join(notes)} of {path.name}, {_told(smiles)}.",
         source=f"the user's file {path.name}",
         licence="not stated",
         load=lambda _, __: raw,
         files=lambda _, __: (path,),
     )
+
+
+def _told(smiles: str) -> str:
+    return "structures as drawn" if smiles == STRUCTURES else f"SMILES in {smiles!r}"
 
 
 def read_table(path: Path, labels: bool = True) -> Table:
@@ -138,30 +146,53 @@ def read_table(path: Path, labels: bool = True) -> Table:
     DataError
         If the file is missing, damaged, has no rows, or a row has more or fewer entries than the header.
     """
-    text = as_text(path, read_content(path)).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    ending, content = _ending(path), read_content(path)
+    if ending in {".parquet", ".pq"}:
+        header, rows = parquet_table(path, content)
+        return _checked(Table(path, header, rows), labels)
+    text = as_text(path, content).replace("\r\n", "\n").replace("\r", "\n")
+    if ending in {".sdf", ".sd"}:
+        header, rows = sd_table(path, text)
+        return _checked(Table(path, header, rows), labels)
+    text = text.strip("\n")
     known = ("\t",) if ".tsv" in path.suffixes[-2:] else _SEPARATORS
     try:
         lines = max((_lines(text, separator) for separator in known), key=_fit)
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table ({error}); export it as CSV") from error
-    if len(lines) < 2:
-        raise DataError(
-            f"{path} has a header but no rows; a first line of column names and then rows are needed"
-        )
-    header = tuple(name.strip() for name in lines[0])
-    if labels and len(header) < 2:
-        raise DataError(
-            f"{path} has one column only ({header[0]!r}); a table of SMILES and labels is needed, its "
-            "columns separated by comma, semicolon or tab"
-        )
-    rows = [[entry.strip() for entry in line] for line in lines[1:]]
-    for number, row in enumerate(rows, start=1):
+    header = tuple(name.strip() for name in lines[0]) if lines else ()
+    table = _checked(Table(path, header, [[entry.strip() for entry in line] for line in lines[1:]]), labels)
+    for number, row in enumerate(table.rows, start=1):
         if len(row) != len(header):
             raise DataError(
                 f"{path}, row {number} has {len(row)} entries, the header {len(header)}; "
                 "put entries that hold the separator in double quotes"
             )
-    return Table(path, header, rows)
+    return table
+
+
+def _checked(table: Table, labels: bool) -> Table:
+    """Refuse a table without rows, or where there must be labels too, of one column."""
+    path, header = table.path, table.header
+    if not table.rows:
+        raise DataError(
+            f"{path} has a header but no rows; a first line of column names and then rows are needed"
+        )
+    if labels and header == (STRUCTURES,):
+        raise DataError(
+            f"{path} holds structures without properties; labels are needed as properties of them"
+        )
+    if labels and len(header) < 2:
+        raise DataError(
+            f"{path} has one column only ({header[0]!r}); a table of SMILES and labels is needed, its "
+            "columns separated by comma, semicolon or tab"
+        )
+    return table
+
+
+def _ending(path: Path) -> str:
+    """Return what the file is, by its name: ``.csv`` also for ``.csv.gz``, in lower case."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
 def _lines(text: str, separator: str) -> list[list[str]]:
@@ -179,13 +210,15 @@ def _fit(lines: list[list[str]]) -> tuple[bool, int]:
 
 
 def smiles_column(table: Table) -> str:
-    """Return the only column with a usual name for SMILES.
+    """Return the structures of an SD file, else the only column with a usual name for SMILES.
 
     Raises
     ------
     DataError
         If there is none, or several.
     """
+    if table.header[:1] == (STRUCTURES,):
+        return STRUCTURES
     usual = [name for name in table.header if name.lower().replace(" ", "_") in SMILES_NAMES]
     if len(usual) != 1:
         found = (

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from molecules.cache import content_key
 from molecules.progress import SILENT, Progress
 
 
@@ -32,6 +33,10 @@ class Inputs(StrEnum):
 
 #: The split of a task whose test records are drawn afresh: its pool is all of its records.
 FRESH = "fresh"
+#: The split of a task whose source says which records are the test set.
+OFFICIAL = "official"
+#: Longest name that is part of a file name as it stands; most file systems allow 255 bytes in all.
+_LONGEST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +94,8 @@ class RawRecords:
         Hash of the file(s) they were read from.
     vectors : Vectors or None
         In the place of SMILES, where the records are vectors; there is no cleaning then.
+    test : ndarray of bool, shape (rows,), or None
+        Which rows the source sets apart as its test set; None where it says nothing.
     """
 
     smiles: list[str]
@@ -98,6 +105,7 @@ class RawRecords:
     origin: str
     sha256: str
     vectors: Vectors | None = None
+    test: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -148,7 +156,7 @@ class Task:
     load : callable
         ``load(task, options) -> RawRecords``.
     split : str
-        Name of the recommended split of the test set (``molecules.splits``), or ``FRESH``.
+        Name of the recommended split of the test set (``molecules.splits``), ``OFFICIAL`` or ``FRESH``.
     metric : str
         Name of the main metric (``benchmark.metrics``).
     version : int
@@ -165,6 +173,11 @@ class Task:
     specify : callable or None
         ``specify(text) -> Task``: the task with the parameters ``parameter=value,...`` of its name, where it
         has parameters.
+    rows, records : int
+        Rows of the source, and records that are left of them after cleaning; 0 where nobody has counted.
+    seeds : tuple of int
+        Seeds that the source asks for: its official figure is mean and standard deviation over them. Empty
+        where it asks for none.
     """
 
     name: str
@@ -182,11 +195,17 @@ class Task:
     inputs: Inputs = Inputs.MOLECULES
     hidden: tuple[int, ...] | None = None
     specify: Callable[[str], "Task"] | None = field(default=None, compare=False)
+    rows: int = 0
+    records: int = 0
+    seeds: tuple[int, ...] = ()
 
     @property
     def slug(self) -> str:
-        """The name as part of a file name."""
-        return plain_name(self.name)
+        """The name as part of a file name; a long one, of many labels, ends in a hash of the whole."""
+        plain = plain_name(self.name)
+        if len(plain) <= _LONGEST:
+            return plain
+        return f"{plain[:_LONGEST]}-{content_key(self.name)}"
 
     @property
     def main_metric(self) -> str:

@@ -1,5 +1,6 @@
 """The real command line, in processes of its own, on molecules that come with RDKit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -190,6 +191,18 @@ def test_the_plain_indicator_is_there_by_name_and_nothing_is_measured_again(fini
     assert "membership" in refused.err
 
 
+def test_the_data_of_a_task_is_reported_and_nothing_is_trained(tmp_path):
+    job = ["--task", "chembl2321810-active", "--report", "--out", tmp_path / "out", "--split", "butina"]
+    done = run(tmp_path / "cache", *job, "--results", tmp_path / "results")
+    assert done.code == 0, done.err
+    assert "1,017  records, one a molecule" in done.out
+    assert "(butina split)" in done.out
+    assert "active │ 1,017" in done.out
+    assert json.loads((tmp_path / "out" / "data_report.json").read_text())["cleaning"]["kept"] == 1017
+    assert not (tmp_path / "results").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["data_report.json"]
+
+
 def test_a_synthetic_task_needs_no_encoder(tmp_path):
     task = ["--task", "gaussian-modes-regression:m=1000,spread=0.3,d=8"]
     done = run(tmp_path, *task, "--runs", 4, "--results", tmp_path / "results", "--out", tmp_path / "out")
@@ -300,6 +313,14 @@ def told(done: Done) -> str:
         (["--quantizers", "uniform:bits=many"], ["bits"]),
         (["--split", "scafold"], ["scaffold"]),
         (["--preset", "fast"], ["quick", "standard", "paper"]),
+        (["--task", "tox21:NR-AX"], ["NR-AX", "NR-AR", "label of tox21"]),
+        (["--task", "delaney:x"], ["delaney", "one label only"]),
+        (["--task", "herg", "--test-share", "0.3"], ["herg", "--test-share", "--split random"]),
+        (["--task", "chembl2321810", "--split", "official"], ["official", "no test set apart"]),
+        (["--task", "ames", "--no-download", "--report"], ["ames/train_val.csv", "dataverse", "--data-dir"]),
+        (["--task", "absent.sdf", "--target", "y", "--report"], ["absent.sdf", "check the path"]),
+        (["--task", "absent.parquet", "--target", "y"], ["absent.parquet", "check the path"]),
+        (["--report", "--out", "/proc/nowhere"], ["--out", "/proc/nowhere"]),
         (["--taks", "tox21"], ["--task"]),
         (["--runs", "1"], ["--runs"]),
         (["--max-drop", "3"], ["--max-drop"]),

@@ -199,3 +199,22 @@ def test_outlying_labels_are_told_and_kept():
     assert clean(smiles, np.ones((41, 1)), classification=True).report.outliers == 0
     mostly_one = np.append(np.zeros(40), 5.0)  # no spread to measure with
     assert clean(smiles, mostly_one[:, None], classification=False).report.outliers == 0
+
+
+def test_a_molecule_of_both_parts_is_of_the_test_set_and_keeps_its_labels():
+    smiles = ["CCO", "OCC", "C(O)C", "C", "CC", "CC"]
+    labels = column(0, 1, 1, 0, 1, 1)  # the first, of the training set, contradicts those of the test set
+    test = np.array([False, True, True, False, True, True])
+    cleaned = clean(smiles, labels, classification=True, test=test)
+    assert cleaned.smiles == ["CCO", "C", "CC"]
+    np.testing.assert_array_equal(cleaned.labels, [[1], [0], [1]])
+    np.testing.assert_array_equal(cleaned.test, [True, False, True])
+    report = cleaned.report
+    assert (report.overlapping, report.overlapping_rows, report.conflicting_molecules) == (1, 1, 0)
+    assert report.examples["overlapping"] == ((1, "CCO"),)
+    assert report.rows == report.kept + report.duplicates + report.overlapping_rows
+    assert "1 of the training set that stand in the test set too (such as row 1: 'CCO')" in report.summary()
+
+
+def test_nobody_says_what_the_test_set_is():
+    assert clean(["C"], column(1), classification=True).test is None

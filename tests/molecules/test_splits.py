@@ -2,11 +2,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from scipy.stats import binom
 
+from molecules import splits as module
 from molecules.errors import MolmisError, TooFewRecordsError, UnknownNameError
-from molecules.splits import SPLITS, member_halves, random_split, scaffold_split, split
+from molecules.splits import (
+    DETERMINISTIC,
+    SPLITS,
+    butina_split,
+    fingerprint_split,
+    member_halves,
+    random_split,
+    scaffold_split,
+    split,
+)
 from tests.real_data import wehi_smiles
 
 
@@ -34,9 +46,54 @@ def test_scaffold_split_tears_no_scaffold_apart():
     assert not {scaffolds[row] for row in pool} & {scaffolds[row] for row in test}
 
 
-def test_scaffold_split_says_nothing(capfd):
-    scaffold_split(wehi_smiles(10), 0.2)
+@pytest.mark.parametrize("name", SPLITS)
+def test_splits_say_nothing(name, capfd):
+    split(name, wehi_smiles(10), 0.2, 0)
     assert capfd.readouterr() == ("", "")
+
+
+def tanimoto(smiles):
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
+    prints = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in smiles]
+    return np.array([DataStructs.BulkTanimotoSimilarity(own, prints) for own in prints])
+
+
+def test_butina_split_holds_the_small_clusters_apart():
+    series = [f"c1ccccc1C(=O)N{'C' * length}" for length in range(4, 24)]
+    others = ["O=S(=O)(O)c1cccs1", "N#CC1CC1", "FC(F)(F)Br", "C1COCCO1", "OB(O)C=C"]
+    pool, test = butina_split([*others, *series], 0.2)
+    assert sorted([*pool, *test]) == list(range(25))
+    assert test.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_fingerprint_split_makes_the_parts_unlike():
+    smiles = wehi_smiles(200)
+    likeness = tanimoto(smiles)
+    nearest = []
+    for pool, test in (fingerprint_split(smiles, 0.2), random_split(200, 0.2, 0)):
+        assert len(test) == 40
+        nearest.append(likeness[np.ix_(test, pool)].max(axis=1).mean())
+    assert nearest[0] < nearest[1] - 0.05
+
+
+@pytest.mark.parametrize("name", sorted(DETERMINISTIC))
+def test_what_draws_nothing_does_not_depend_on_the_seed(name):
+    one, two = (split(name, wehi_smiles(60), 0.2, seed) for seed in (0, 1))
+    np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize("name", ["butina", "fingerprint"])
+def test_a_split_by_pairs_is_bounded(name, monkeypatch):
+    monkeypatch.setattr(module, f"MOST_{name.upper()}", 5)
+    with pytest.raises(
+        MolmisError, match=rf"the {name} split .* for 6; it takes at most 5: use the split 'sc"
+    ):
+        split(name, ["C"] * 6, 0.2, 0)
+
+
+def test_one_cluster_for_all_leaves_no_pool():
+    with pytest.raises(TooFewRecordsError, match=r"butina split leaves no pool: one cluster .* 'random'"):
+        butina_split([f"CCCCCCCC{'C' * length}" for length in range(10)], 0.2)
 
 
 def test_one_scaffold_for_all_leaves_no_pool():

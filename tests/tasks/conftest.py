@@ -1,5 +1,8 @@
 import contextlib
 import gzip
+import http.server
+import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,7 @@ def own_cache(tmp_path, monkeypatch):
     cache = tmp_path / "cache"
     monkeypatch.setenv("MOLMIS_CACHE", str(cache))
     monkeypatch.delenv("MOLMIS_DATA", raising=False)
-    monkeypatch.setattr(
-        "tasks.locate.Path.resolve", lambda self: tmp_path / "checkout" / "tasks" / "locate.py"
-    )
+    monkeypatch.setattr("tasks.locate.BESIDE_CHECKOUT", tmp_path / "shared" / "datasets")
     return cache
 
 
@@ -82,3 +83,19 @@ class Listener:
 @pytest.fixture
 def listener():
     return Listener()
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server on this machine that serves ``tmp_path / "web"``: the folder, and its address."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

@@ -31,7 +31,7 @@ def test_active_is_potency_from_7():
     potency, active = POTENCY.load(POTENCY, OPTIONS), ACTIVE.load(ACTIVE, OPTIONS)
     np.testing.assert_array_equal(active.labels == 1, potency.labels >= 7)
     records = load_records(ACTIVE, OPTIONS)
-    assert len(records) == 1017
+    assert len(records) == 1017 == ACTIVE.records == ACTIVE.rows
     assert records.labels.mean() == pytest.approx(0.347, abs=0.001)
 
 
@@ -68,7 +68,7 @@ def test_computed_labels_are_kept_and_a_damaged_copy_is_made_again(few, own_cach
 @pytest.mark.slow
 def test_all_wehi_compounds_and_their_share_of_pains():
     records = load_records(PAINS, OPTIONS)
-    assert len(records) == 10_000
+    assert len(records) == 10_000 == PAINS.records == PAINS.rows
     assert records.labels.mean() == pytest.approx(0.084, abs=0.0005)
 
 

@@ -1,7 +1,5 @@
+import gzip
 import hashlib
-import http.server
-import threading
-from functools import partial
 
 import pytest
 
@@ -77,19 +75,10 @@ def test_a_data_folder_that_is_none(tmp_path):
 
 
 @pytest.fixture
-def server(tmp_path):
-    """A web server on this machine that serves ``tmp_path / "web"``."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{web.server_port}/table.csv"
-        web.shutdown()
+def server(web):
+    """The folder that a web server on this machine serves, and the address of a table there."""
+    folder, url = web
+    return folder, f"{url}/table.csv"
 
 
 def test_a_download_goes_to_the_cache_once(server, own_cache, listener, capfd):
@@ -102,6 +91,23 @@ def test_a_download_goes_to_the_cache_once(server, own_cache, listener, capfd):
     assert capfd.readouterr() == ("", "")
     (web / "table.csv").unlink()
     assert locate(facts, OFFLINE) == path
+
+
+def test_an_unknown_checksum_is_waived_by_the_user_only(server, own_cache):
+    web, url = server
+    (web / "table.csv").write_bytes(TABLE)
+    facts = RawFile("set", "table.csv", url, None, ("smiles", "y"))
+    with pytest.raises(DataError, match=r"checksum is not known \(--no-verify waives that\); get it from"):
+        locate(facts, DataOptions())
+    assert locate(facts, DataOptions(verify=False)) == own_cache / "data" / "set" / "table.csv"
+    assert locate(facts, DataOptions()).is_file()  # what lies there is used
+
+
+def test_another_name_is_looked_for_too(tmp_path):
+    facts = RawFile("set", "table.csv", "http://127.0.0.1:9/", SHA256, ("smiles",), also=("table.csv.gz",))
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress(TABLE))
+    assert locate(facts, DataOptions(data_dir=tmp_path, download=False)) == path
 
 
 def test_a_download_of_something_else_is_not_kept(server, own_cache):

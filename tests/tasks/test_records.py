@@ -53,6 +53,24 @@ def test_changed_content_or_columns_are_loaded_again(counted_task):
     assert len(loads) == 4
 
 
+def test_the_test_set_of_the_source_survives_the_cache(counted_task):
+    task, loads = counted_task
+    given = task.load
+
+    def load(own, options):
+        raw = given(own, options)
+        return replace(raw, test=np.arange(len(raw.smiles)) % 7 == 1)
+
+    task = replace(task, load=load)
+    first, second = load_records(task, DataOptions()), load_records(task, DataOptions())
+    assert len(loads) == 1
+    assert first.test.dtype == second.test.dtype == np.bool_
+    np.testing.assert_array_equal(first.test, second.test)
+    assert first.report.overlapping == 1  # row 121, of the test set, repeats row 1
+    assert first.test.sum() == 18
+    assert first.test[0]
+
+
 def truncate(path):
     path.write_bytes(path.read_bytes()[:-40])
 

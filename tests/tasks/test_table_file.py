@@ -1,11 +1,14 @@
 import gzip
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from rdkit import Chem
 
 from molecules.errors import DataError, UnknownNameError
 from tasks.catalogue import TASKS, load_records
-from tasks.table_file import table_task
+from tasks.table_file import read_table, table_task
 from tasks.task import DataOptions, Kind
 from tests.real_data import wehi_smiles
 
@@ -238,3 +241,109 @@ def test_whole_numbers_that_look_like_classes_are_said(tmp_path):
     )
     assert "whole numbers" not in columns(tmp_path, *map(str, range(30))).description
     assert "whole numbers" not in columns(tmp_path, *["0.5", "1", "2"] * 10).description
+
+
+def parquet(folder, columns, name="mine.parquet"):
+    path = folder / name
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_parquet(tmp_path):
+    columns = {
+        "smiles": ["CCO", "C", None, "CC"],
+        "y": pa.array([0.5, 7, 3, None], pa.float64()),
+        "active": [True, False, True, None],
+        "embedding": [[0.1, 0.2], [], [1.0], None],
+    }
+    task = table_task(parquet(tmp_path, columns), None, ["y"])
+    raw = task.load(task, DataOptions())
+    assert raw.smiles == ["CCO", "C", "", "CC"]
+    np.testing.assert_array_equal(raw.labels[:, 0], [0.5, 7, 3, NAN])
+    assert (task.name, task.kind) == ("file:mine", Kind.REGRESSION)
+    classes = table_task(parquet(tmp_path, columns, "other.pq"), "smiles", ["active"])
+    assert classes.kind is Kind.CLASSIFICATION
+    np.testing.assert_array_equal(labels_of(classes)[:, 0], [1, 0, 1, NAN])
+
+
+def test_what_is_no_parquet_file(tmp_path):
+    good = parquet(tmp_path, {"smiles": ["C"], "y": [1.0]}).read_bytes()
+    for content, message in (
+        (good[:-20], "is damaged or no Parquet file"),
+        (b"smiles,y\nC,1\n", "is damaged or no Parquet file"),
+        (b"<html>", "is a web page"),
+        (b"", "is empty"),
+    ):
+        path = tmp_path / "bad.parquet"
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=message) as caught:
+            table_task(path, None, ["y"])
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match="has a header but no rows"):
+        table_task(parquet(tmp_path, {"smiles": [], "y": []}), None, ["y"])
+    with pytest.raises(DataError, match="has one column only"):
+        table_task(parquet(tmp_path, {"smiles": ["C"]}), None, ["y"])
+    with pytest.raises(UnknownNameError, match=r"unknown column 'Y'; nearest: y\. Looked in .*mine.parquet"):
+        table_task(parquet(tmp_path, {"smiles": ["C"], "y": [1.0]}), None, ["Y"])
+
+
+def sd_file(*molecules, name="mine.sdf", folder):
+    """An SD file of (SMILES, properties); the structure of a SMILES of None is damaged."""
+    text = ""
+    for smiles, properties in molecules:
+        block = Chem.MolToMolBlock(Chem.MolFromSmiles(smiles or "CC"))
+        text += block if smiles else block.replace(" C ", " Zz")
+        text += "".join(f">  <{key}>  (1)\n{value}\n\n" for key, value in properties.items())
+        text += "$$$$\n"
+    return make(folder, text, name)
+
+
+@pytest.mark.parametrize("name", ["mine.sdf", "mine.SDF", "mine.sd", "mine.sdf.gz"])
+def test_an_sd_file(tmp_path, name):
+    path = sd_file(
+        ("OCC", {"pIC50": "6.5", "note": "two\nlines"}),
+        ("C[C@H](N)O", {"pIC50": "7.5"}),
+        (None, {"pIC50": "1"}),
+        ("c1ccccc1", {"note": "no label"}),
+        name=name,
+        folder=tmp_path,
+    )
+    task = table_task(path, None, ["pIC50"])
+    raw = task.load(task, DataOptions())
+    assert raw.smiles == ["CCO", "C[C@H](N)O", "structure 3 cannot be read", "c1ccccc1"]
+    np.testing.assert_array_equal(raw.labels[:, 0], [6.5, 7.5, 1, NAN])
+    assert task.description == f"Regression: pIC50 of {name}, structures as drawn."
+    assert read_table(path).column("note")[0] == "two lines"
+
+
+def test_an_sd_file_with_line_ends_of_windows_and_smiles_of_its_own(tmp_path):
+    path = sd_file(("CCO", {"SMILES": "C", "y": "1"}), ("CC", {"SMILES": "N", "y": "2.5"}), folder=tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert table_task(path, None, ["y"]).load(None, None).smiles == ["CCO", "CC"]
+    named = table_task(path, "SMILES", ["y"])
+    assert named.load(named, DataOptions()).smiles == ["C", "N"]
+
+
+def test_what_is_no_sd_file(tmp_path):
+    structures = sd_file(("CCO", {}), ("C", {}), folder=tmp_path)
+    with pytest.raises(DataError, match="holds structures without properties"):
+        table_task(structures, None, ["y"])
+    with pytest.raises(UnknownNameError, match="unknown column 'pIC5'; nearest: pIC50"):
+        table_task(sd_file(("C", {"pIC50": "1"}), folder=tmp_path), None, ["pIC5"])
+    with pytest.raises(DataError, match="holds no molecule"):
+        table_task(make(tmp_path, "smiles,y\nC,1\n", "a.sdf"), None, ["y"])
+    twice = make(
+        tmp_path,
+        sd_file(("C", {"y": "1"}), folder=tmp_path).read_text().replace("$$$$", "> <y>\n2\n\n$$$$"),
+        "a.sdf",
+    )
+    with pytest.raises(DataError, match="molecule 1 has the property 'y' twice"):
+        table_task(twice, None, ["y"])
+
+
+def test_an_unreadable_structure_is_counted_and_not_lost(tmp_path):
+    rows = [(smiles, {"y": str(row / 10)}) for row, smiles in enumerate(wehi_smiles(120))]
+    task = table_task(sd_file(*rows, (None, {"y": "1"}), folder=tmp_path), None, ["y"])
+    report = load_records(task, DataOptions()).report
+    assert (report.rows, report.kept, report.unparseable) == (121, 120, 1)
+    assert report.examples["unparseable"] == ((121, "structure 121 cannot be read"),)

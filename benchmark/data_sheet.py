@@ -1,0 +1,246 @@
+"""What ``--report`` prints: the data of a task, its test set and its halves, before anything is trained."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from benchmark.cell_data import hold_apart
+from benchmark.exchangeability import confounded, exchangeability
+from benchmark.execute import Settings, test_set_of
+from benchmark.plan import Protocol
+from molecules.cache import atomic_write
+from molecules.cleaning_report import CleaningReport
+from molecules.errors import TooFewRecordsError
+from molecules.progress import SILENT, Progress
+from molecules.splits import member_halves
+from tasks.catalogue import load_records
+from tasks.data_report import DataReport, LabelReport, data_report
+from tasks.records import Records
+from tasks.task import DataOptions, Inputs, Kind, Task
+
+#: Name of the file with everything that is printed, and all labels.
+FILE = "data_report.json"
+#: Columns that fingerprints are folded into for the question whether halves differ: enough to see it.
+_COLUMNS = 256
+#: Labels shown; the file has all.
+_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Halves:
+    """How the records of a task are divided.
+
+    Attributes
+    ----------
+    split : str
+        Name of the split.
+    pool, test : int
+        Records of the pool and of the test set.
+    both : int
+        Molecules that stand in both, or among members and non-members of one run. None does.
+    exchangeable : mapping of str to float
+        See :func:`benchmark.exchangeability.exchangeability`, of fingerprints folded into few columns.
+    """
+
+    split: str
+    pool: int
+    test: int
+    both: int
+    exchangeable: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DataSheet:
+    """The data of a task as it is shown.
+
+    Attributes
+    ----------
+    task : Task
+        What is predicted.
+    report : DataReport
+        Its records.
+    halves : Halves or None
+        How they are divided; None where the split is refused.
+    refusal : str
+        Why it is; empty where it is not.
+    """
+
+    task: Task
+    report: DataReport
+    halves: Halves | None
+    refusal: str = ""
+
+    def render(self, console: Console) -> None:
+        """Print it."""
+        console.print(
+            Group(
+                Text(f"{self.task.name}: {self.task.description}"),
+                self._counts(),
+                self._labels(),
+                *self._left_out(),
+            )
+        )
+        if self.task.known_defects:
+            console.print(f"Known of this task: {self.task.known_defects}", highlight=False, markup=False)
+
+    def write(self, folder: Path) -> Path:
+        """Write it as JSON, with all labels, and return where."""
+        halves = self.halves
+        told: dict[str, object] = {
+            "task": self.task.name,
+            "kind": str(self.report.kind),
+            "cleaning": self.report.cleaning.as_dict(),
+            "data": self.report.as_dict(),
+            "refused": self.refusal,
+        }
+        if halves is not None:
+            told |= {"split": halves.split, "pool": halves.pool, "test": halves.test, "both": halves.both}
+            told["exchangeability"] = dict(halves.exchangeable)
+        with atomic_write(folder / FILE) as part:
+            part.write_text(json.dumps(told, indent=2) + "\n")
+        return folder / FILE
+
+    def _counts(self) -> Text:
+        """Return one line a fact."""
+        report = self.report.cleaning
+        lines = [(f"{report.kept:,}", "records drawn")]
+        if self.task.inputs is Inputs.MOLECULES:
+            lines = [
+                (f"{count:,}", words + _example(report.examples.get(reason, ())))
+                for count, words, reason in _cleaned(report)
+            ]
+        return Text("\n".join(f"{figure:>9}  {said}" for figure, said in [*lines, *self._overlaps()]))
+
+    def _overlaps(self) -> list[tuple[str, str]]:
+        """Return what is said of the test set and the halves."""
+        report, halves = self.report.cleaning, self.halves
+        said = [(f"{self.report.missing_share:.1%}", "of all labels are missing")]
+        if self.report.official_test is not None:
+            said += [
+                (f"{self.report.official_test:,}", "records of the test set of the source"),
+                (
+                    f"{report.overlapping:,}",
+                    "molecules that its training set has too, kept in the test set only",
+                ),
+            ]
+        if halves is None:
+            return [*said, ("–", f"split refused: {self.refusal}")]
+        found = halves.exchangeable
+        verdict = "confounded" if confounded(found) else "as random halves should be"
+        return [
+            *said,
+            (
+                f"{halves.pool:,}",
+                f"records of the pool, {halves.test:,} of the test set ({halves.split} split)",
+            ),
+            (
+                f"{halves.both:,}",
+                "molecules on both sides, of pool and test set or of members and non-members",
+            ),
+            (
+                f"{found['auc']:.3f}",
+                f"AUC of telling members from non-members before training ± {found['error']:.3f}, {verdict}",
+            ),
+        ]
+
+    def _labels(self) -> Table:
+        """Return one row a label, those of the fewest records of a class first where there are many."""
+        classes = self.report.kind is Kind.CLASSIFICATION
+        labels = list(self.report.labels)
+        if classes and len(labels) > _SHOWN:
+            labels.sort(key=_rarer)
+        heads = ("class 1", "class 0", "share of 1") if classes else ("mean", "SD", "lowest", "highest")
+        table = Table("label", "known", "missing", *heads, header_style="bold")
+        for label in labels[:_SHOWN]:
+            if label.positives is None:
+                figures = [f"{value:.4g}" for value in (label.mean, label.sd, label.low, label.high)]
+            else:
+                figures = [f"{label.positives:,}", f"{label.known - label.positives:,}", f"{label.mean:.1%}"]
+            table.add_row(label.name, f"{label.known:,}", f"{label.missing_share:.1%}", *figures)
+        return table
+
+    def _left_out(self) -> list[Text]:
+        """Say which labels are not shown."""
+        count = len(self.report.labels)
+        if count <= _SHOWN:
+            return []
+        order = (
+            ", those with the fewest records of a class" if self.report.kind is Kind.CLASSIFICATION else ""
+        )
+        return [Text(f"{_SHOWN} of {count} labels{order}; --out DIR writes all to {FILE}")]
+
+
+def data_sheet(
+    task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT
+) -> DataSheet:
+    """Load the records of a task and divide them as a run would; nothing is trained.
+
+    Raises
+    ------
+    MolmisError
+        For an unknown split, data that cannot be had, or records that cannot be audited.
+    """
+    split, share = test_set_of(task, settings)
+    records = load_records(task, options)
+    protocol = Protocol(settings.runs, split, share, settings.seed)
+    try:
+        halves = _halves(records, protocol, progress)
+    except TooFewRecordsError as error:  # the rest is what helps to see why
+        return DataSheet(task, data_report(records), None, str(error))
+    return DataSheet(task, data_report(records), halves)
+
+
+def _halves(records: Records, protocol: Protocol, progress: Progress) -> Halves:
+    if records.vectors is not None:
+        members = member_halves(len(records), protocol.runs, protocol.seed)
+        found = exchangeability(records.vectors.inputs, members)
+        return Halves(protocol.split, len(records), len(records.vectors.test.labels), 0, found)
+    from molecules.fingerprints import morgan_counts
+
+    pool, test = hold_apart(records, protocol)
+    smiles = np.array(records.smiles, dtype=object)
+    members = member_halves(len(pool), protocol.runs, protocol.seed)
+    both = len(set(smiles[pool]) & set(smiles[test]))
+    both += max(_on_both_sides(smiles[pool], own) for own in members)
+    found = exchangeability(morgan_counts(list(smiles[pool][:4000]), _COLUMNS, progress=progress), members)
+    return Halves(protocol.split, len(pool), len(test), both, found)
+
+
+def _on_both_sides(smiles: NDArray[np.object_], members: NDArray[np.bool_]) -> int:
+    """Return how many molecules are members and non-members of one run."""
+    return len(set(smiles[members]) & set(smiles[~members]))
+
+
+def _rarer(label: LabelReport) -> int:
+    """Return the number of records of the rarer class."""
+    ones = label.positives or 0
+    return min(ones, label.known - ones)
+
+
+def _cleaned(report: CleaningReport) -> list[tuple[int, str, str]]:
+    """Return counts of a cleaning, what they are of, and the reason under which there are examples."""
+    return [
+        (report.rows, "rows in the source", ""),
+        (report.kept, "records, one a molecule", ""),
+        (report.empty, "rows without SMILES", "empty"),
+        (report.unparseable, "rows that RDKit cannot parse", "unparseable"),
+        (report.unlabelled, "molecules without a label", "unlabelled"),
+        (report.duplicates, "rows that repeat a molecule, merged into its record", "duplicates"),
+        (report.conflicting_molecules, "molecules whose repeats disagree", "conflicting"),
+        (report.conflicting_labels, "labels set missing for that", ""),
+        (report.conflicting_dropped, "molecules that lost all labels by it", ""),
+        (report.mixtures, "records that are salts or mixtures", "mixtures"),
+        (report.shared_parents, "of them with the parent of another record", ""),
+        (report.outliers, "records with an outlying label", "outliers"),
+    ]
+
+
+def _example(shown: Sequence[tuple[int, str]]) -> str:
+    return f", such as row {shown[0][0]}: {shown[0][1]}" if shown else ""
