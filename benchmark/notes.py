@@ -5,6 +5,7 @@ import pandas as pd
 from benchmark.attack_table import order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
+from benchmark.encoder_text import seen_text
 from benchmark.exchangeability import confounded
 from benchmark.joint_report import joint_text
 from benchmark.privacy.aggregate import Aggregate
@@ -40,6 +41,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         "other test records." + _roughness(runs),
         _covered(runs, table),
         *_fresh(runs),
+        *_seen(runs),
         *_scored(runs),
         *_not_told_apart(table),
         _agreement(runs),
@@ -100,6 +102,12 @@ def _fresh(runs: CellRuns) -> list[str]:
     return [
         f"Synthetic records: the plain indicator is measured on {fresh:,} fresh ones, all else on the pool."
     ]
+
+
+def _seen(runs: CellRuns) -> list[str]:
+    """Say what the encoder saw of the task before."""
+    said = seen_text(runs.facts.get("encoder_seen"))
+    return [said] if said else []
 
 
 def _listed(names: list[str]) -> str:

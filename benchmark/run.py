@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.scope import Scope
+from models.encoders.objective_name import PretrainObjective
 from molecules.cache import writable, writable_file
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
@@ -61,6 +62,10 @@ EPILOG = """
 
   python -m benchmark.run --task assay.csv --smiles SMILES --target pIC50
 
+  python -m benchmark.run --task delaney --encoder dmpnn --pretrain-on library.smi
+
+  python -m benchmark.run --task delaney --encoder embeddings.npz
+
   python -m benchmark.run --task pains --quantizers all
 
   python -m benchmark.run --task tox21 --quantize model
@@ -85,8 +90,24 @@ def run(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Frozen encoder of the molecules (--list encoders). "
+            help="Frozen encoder of the molecules (--list encoders), or your own embeddings: a file "
+            "(.npz, .parquet, .csv) keyed by SMILES or InChIKey, hf:FOLDER or chemprop:FILE. "
             "[dim]\\[default: gin; none for tasks of vectors][/dim]"
+        ),
+    ] = None,
+    pretrain_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Molecules (CSV, TSV or SMI) to pretrain a graph encoder on, instead of those of RDKit; "
+            "labels in it are not read.",
+            rich_help_panel="Encoder",
+        ),
+    ] = None,
+    pretrain_objective: Annotated[
+        PretrainObjective | None,
+        typer.Option(
+            help="What a graph encoder is pretrained to do. [dim]\\[default: descriptors][/dim]",
+            rich_help_panel="Encoder",
         ),
     ] = None,
     quantizers: Annotated[
@@ -218,6 +239,8 @@ def run(
             results=results,
             attacks=attacks,
             scope=quantize,
+            pretrain_on=pretrain_on,
+            objective=pretrain_objective,
         )
         result = measure(chosen, DataOptions(data_dir, download, verify, progress), settings, progress)
         report = Report.of(result, aggregate, max_drop, indicator)

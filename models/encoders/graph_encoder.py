@@ -97,6 +97,19 @@ class GraphEncoder(Encoder):
         """Numbers that the network learns."""
         return sum(parameter.numel() for parameter in self.network().parameters())
 
+    def seen(self) -> list[str]:
+        """Return the molecules of the pretraining."""
+        return self.pretraining.smiles()
+
+    def options(self) -> dict[str, str]:
+        """Return objective and hash of the molecules where they are not the usual ones."""
+        found = {}
+        if self.pretraining.objective is not self.usual.objective:
+            found["objective"] = self.pretraining.objective.value
+        if self.pretraining.source is not None:
+            found["molecules"] = self.pretraining.source.sha256
+        return found
+
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
         """Load the pretrained weights; pretrain on first use (some minutes on two cores)."""
         if self._network is not None:

@@ -12,5 +12,9 @@ class Objective(StrEnum):
     NONE = "none"
 
 
-#: What a user may ask for.
-CHOICES = (Objective.DESCRIPTORS, Objective.MASKING, Objective.CONTRASTIVE)
+class PretrainObjective(StrEnum):
+    """What a user may ask for."""
+
+    DESCRIPTORS = Objective.DESCRIPTORS.value
+    MASKING = Objective.MASKING.value
+    CONTRASTIVE = Objective.CONTRASTIVE.value

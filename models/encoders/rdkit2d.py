@@ -1,10 +1,11 @@
-"""RDKit 2D descriptors: a reference without a network; the descriptors that graph encoders are pretrained on."""
+"""RDKit 2D descriptors, those that graph encoders are pretrained on: a reference without a network."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.encoders.base import ENCODERS, Encoder, EncoderState
 from models.encoders.descriptor_targets import descriptor_values
@@ -32,7 +33,7 @@ class Rdkit2d(Encoder):
 
     def __init__(self, molecules: int | None = None) -> None:
         self.molecules = molecules
-        self._scale: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._scale: tuple[Tensor, Tensor] | None = None
 
     def recipe(self) -> dict[str, object]:
         """Return the descriptors, and the molecules that they are standardised over."""
@@ -52,25 +53,28 @@ class Rdkit2d(Encoder):
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
         """Compute the descriptors of the public molecules on first use (half a minute)."""
         del device
+        self._fitted(progress)
+
+    def _fitted(self, progress: Progress = SILENT) -> tuple[Tensor, Tensor]:
+        """Return centre and spread of the descriptors over the public molecules."""
         if self._scale is None:
             values = descriptor_values(self.seen(), progress)
             spread = values.std(0, correction=0)
             # what is constant among the public molecules is taken as it is
             self._scale = values.mean(0), torch.where(spread > 0, spread, 1.0)
+        return self._scale
 
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the standardised descriptors, shape (molecules, descriptors)."""
-        self.prepare(progress=progress)
-        assert self._scale is not None  # noqa: S101  # for the type checker
-        centre, spread = (part.numpy() for part in self._scale)
+        centre, spread = (part.numpy() for part in self._fitted(progress))
         standard = (descriptors(smiles, progress).values - centre) / spread
-        return standard.clip(-CLIP, CLIP).astype(np.float32)
+        found: NDArray[np.float32] = standard.clip(-CLIP, CLIP).astype(np.float32)
+        return found
 
     def state(self) -> EncoderState:
         """Return centre and spread of the descriptors: all that is known of the public molecules."""
-        self.prepare()
-        assert self._scale is not None  # noqa: S101  # for the type checker
-        return EncoderState({"centre": self._scale[0], "spread": self._scale[1]})
+        centre, spread = self._fitted()
+        return EncoderState({"centre": centre, "spread": spread})
 
     def restore(self, state: EncoderState) -> None:
         """Take centre and spread from elsewhere."""
