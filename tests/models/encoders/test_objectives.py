@@ -1,4 +1,4 @@
-"""What encoders are pretrained to do: each is learned, goes on where it was stopped, and is another recipe."""
+"""What encoders are pretrained to do: each is learned, goes on where it stopped, and is another recipe."""
 
 import numpy as np
 import pytest
