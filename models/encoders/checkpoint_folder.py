@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoders.base import Encoder
+from models.encoders.base import Encoder, EncoderState
 from models.encoders.declaration import declaration_of
 from molecules.cache import content_key, file_sha256
 from molecules.errors import DataError, MolmisError
@@ -75,6 +75,13 @@ class Checkpoint(Encoder):
     def quantizable(self) -> bool:
         """False: the weights stay as they are."""
         return False
+
+    def state(self) -> EncoderState:
+        """Refuse: what a library loads is not put into a file of this project."""
+        raise MolmisError(
+            f"--with-encoder: the weights of {self.name} stay in its own files; leave it out, and publish "
+            "these beside the head"
+        )
 
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
         """Load the library and the weights."""
