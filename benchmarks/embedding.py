@@ -2,8 +2,8 @@
 
 Run ``python -m benchmarks.embedding`` from the root of the checkout. Weights are not pretrained: they do not
 change the time. Memory is the peak of a process of its own that streams ``n`` and ``4 n`` SMILES from a CSV
-file through ``gin``, featurization included. ``--pretraining`` also pretrains every encoder, in a cache of its
-own, and prints the time and how well molecules that were held out are done.
+file through ``gin``, featurization included. ``--pretraining`` also pretrains every encoder, in a cache of
+its own, and prints the time and how well molecules that were held out are done.
 """
 
 import argparse
