@@ -70,5 +70,5 @@ def declaration_of(path: Path) -> Declaration:
         raise DataError(f"{beside} is no declaration; it is to hold something like {example}")
     return Declaration(
         None if labels is None else tuple(labels),
-        None if molecules is None else MoleculeFile.at(beside.parent / molecules),
+        None if molecules is None else MoleculeFile.at(beside.parent / molecules, beside.name),
     )

@@ -89,9 +89,9 @@ class Pretraining:
             return {"objective": self.objective, "compared": COMPARED, "loss": "Jensen-Shannon"}
         return {"descriptors": [*NAMES, LIMIT], "target_clip": TARGET_CLIP, "loss": "smooth L1"}
 
-    def smiles(self) -> list[str]:
+    def smiles(self, progress: Progress = SILENT) -> list[str]:
         """Return the molecules, as canonical SMILES."""
-        return pretraining_smiles(self.molecules, self.source)
+        return pretraining_smiles(self.molecules, self.source, progress)
 
 
 def pretrained_file(
@@ -121,7 +121,7 @@ def pretrained_file(
     cached = read_tensors(path, key, progress)
     if cached is not None:
         return cached
-    smiles = config.smiles()
+    smiles = config.smiles(progress)
     graphs = featurize(smiles, progress)
     torch.manual_seed(config.seed)
     for module in network.modules():

@@ -13,6 +13,7 @@ from pathlib import Path
 from molecules.cache import atomic_write, cache_dir, content_key, environment, file_sha256
 from molecules.errors import DataError
 from molecules.parse import canonical, is_empty, parse_all
+from molecules.progress import SILENT, Progress
 
 #: Fewer molecules than this teach nothing.
 FEWEST = 100
@@ -38,8 +39,15 @@ class MoleculeFile:
     path: Path | None = field(default=None, compare=False)
 
     @classmethod
-    def at(cls, path: Path) -> "MoleculeFile":
+    def at(cls, path: Path, told: str = "--pretrain-on") -> "MoleculeFile":
         """Return the file at a path.
+
+        Parameters
+        ----------
+        path : Path
+            Where it is.
+        told : str
+            What names it, for the message.
 
         Raises
         ------
@@ -49,7 +57,11 @@ class MoleculeFile:
         try:
             return cls(file_sha256(path), path)
         except OSError as error:
-            raise DataError(f"--pretrain-on: {path} cannot be read ({error.strerror or error})") from None
+            raise DataError(f"{told}: {path} cannot be read ({error.strerror or error})") from None
+
+
+#: What was read in this process: every cell that is calibrated on public molecules asks for them.
+_READ: dict[MoleculeFile | None, tuple[str, ...]] = {}
 
 
 @cache
@@ -61,7 +73,9 @@ def molecule_files() -> tuple[Path, Path]:
     return data / "NCI" / "first_5K.smi", data / "Pains" / "test_data" / "wehi_mols.csv"
 
 
-def pretraining_smiles(limit: int | None = None, source: MoleculeFile | None = None) -> list[str]:
+def pretraining_smiles(
+    limit: int | None = None, source: MoleculeFile | None = None, progress: Progress = SILENT
+) -> list[str]:
     """Return the distinct canonical SMILES of the pretraining molecules, in file order.
 
     Parameters
@@ -70,24 +84,27 @@ def pretraining_smiles(limit: int | None = None, source: MoleculeFile | None = N
         Only the first so many of them.
     source : MoleculeFile or None
         A file of the user's; None for the molecules that come with RDKit.
+    progress : Progress
+        Listener.
 
     Raises
     ------
     DataError
         If the file is not to be had, or holds too few molecules.
     """
-    return list(_all_smiles(source)[:limit])
+    if source not in _READ:
+        _READ[source] = _all_smiles(source, progress)
+    return list(_READ[source][:limit])
 
 
-@cache  # every cell that is calibrated on public molecules asks for them
-def _all_smiles(source: MoleculeFile | None) -> tuple[str, ...]:
+def _all_smiles(source: MoleculeFile | None, progress: Progress) -> tuple[str, ...]:
     hashes = [source.sha256] if source is not None else [file_sha256(path) for path in molecule_files()]
     key = content_key(_VERSION, hashes, environment()["rdkit"])
     path = cache_dir("encoders") / f"molecules-{key}.smi"
     kept = _read(path)
     if kept is not None:
         return kept
-    found = tuple(dict.fromkeys(_parsed(_raw(source))))
+    found = tuple(dict.fromkeys(_parsed(list(_raw(source)), progress)))
     if len(found) < FEWEST:
         where = source.path if source is not None else "RDKit's files"
         raise DataError(
@@ -108,19 +125,13 @@ def _read(path: Path) -> tuple[str, ...] | None:
     return tuple(found) if told == content_key(found) else None
 
 
-def _parsed(raw: Iterator[str]) -> Iterator[str]:
+def _parsed(raw: list[str], progress: Progress) -> Iterator[str]:
     """Yield the canonical SMILES of those that can be read."""
-    block: list[str] = []
-    for text in raw:
-        block.append(text)
-        if len(block) == _BLOCK:
-            yield from _canonical(block)
-            block = []
-    yield from _canonical(block)
-
-
-def _canonical(block: list[str]) -> list[str]:
-    return [canonical(mol) for mol in parse_all(block) if mol is not None and not is_empty(mol)]
+    with progress.stage("reading pretraining molecules", len(raw)) as step:
+        for start in range(0, len(raw), _BLOCK):
+            block = parse_all(raw[start : start + _BLOCK])
+            yield from (canonical(mol) for mol in block if mol is not None and not is_empty(mol))
+            step(len(block))
 
 
 def _raw(source: MoleculeFile | None) -> Iterator[str]:

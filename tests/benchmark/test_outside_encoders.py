@@ -108,6 +108,6 @@ def test_an_encoder_pretrained_on_the_molecules_of_the_task_says_so(settings, tm
     found = predict(unpack(tmp_path / "head"), ["CCO", "CCN"]).values  # the weights are in the cache
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "empty"))
     np.testing.assert_array_equal(predict(unpack(tmp_path / "both"), ["CCO", "CCN"]).values, found)
-    pretraining_molecules._all_smiles.cache_clear()  # as in another process
+    pretraining_molecules._READ.clear()  # as in another process
     with pytest.raises(MolmisError, match="--with-encoder"):
         predict(unpack(tmp_path / "head"), ["CCO", "CCN"])

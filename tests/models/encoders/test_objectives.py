@@ -24,7 +24,7 @@ def molecules() -> list[str]:
 
 @pytest.fixture(autouse=True)
 def read_once(molecules, monkeypatch):
-    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit, source=None: molecules[:limit])
+    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit, *_: molecules[:limit])
 
 
 def short(objective: Objective, **changes) -> Pretraining:

@@ -28,7 +28,7 @@ def molecules() -> list[str]:
 @pytest.fixture(autouse=True)
 def read_once(molecules, monkeypatch):
     """Parsing the 15,000 molecules takes seconds; all these tests use the first few."""
-    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit, source=None: molecules[:limit])
+    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit, *_: molecules[:limit])
 
 
 @pytest.fixture

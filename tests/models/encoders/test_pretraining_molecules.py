@@ -48,15 +48,15 @@ def write(path, lines=WRITTEN):
 def test_what_was_read_is_kept_under_the_content(tmp_path, own_cache, monkeypatch):
     source = write(tmp_path / "a.smi")
     pretraining_smiles(source=source)
-    pretraining_molecules._all_smiles.cache_clear()
+    pretraining_molecules._READ.clear()
     monkeypatch.setattr(pretraining_molecules, "_raw", None)  # reading the file again would fail
     assert pretraining_smiles(source=MoleculeFile(source.sha256)) == EXPECTED
     (kept,) = own_cache.glob("encoders/molecules-*")
     kept.write_text(kept.read_text().replace("CCCCO", "CCCCN"))
-    pretraining_molecules._all_smiles.cache_clear()
+    pretraining_molecules._READ.clear()
     with pytest.raises(TypeError):  # it is noticed that this is not what was written
         pretraining_smiles(source=source)
-    pretraining_molecules._all_smiles.cache_clear()
+    pretraining_molecules._READ.clear()
 
 
 @pytest.mark.parametrize(
