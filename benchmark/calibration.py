@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.plan import Cell
 from benchmark.scope import Scope
 from models.encoders.base import embed
-from models.encoders.pretraining import pretraining_smiles
+from models.encoders.pretraining_molecules import pretraining_smiles
 from models.quantizers.base import Calibration
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress

@@ -212,7 +212,15 @@ def _origin(cell: Cell) -> Origin:
     """Return what the heads of a cell are of."""
     records, encoder = cell.records, cell.encoder
     targets = tuple(map(str, records.targets))
-    return Origin(cell.task.name, records.kind, targets, encoder.name, encoder.key, encoder.inputs)
+    return Origin(
+        cell.task.name,
+        records.kind,
+        targets,
+        encoder.name,
+        encoder.key,
+        encoder.inputs,
+        tuple(sorted(encoder.options().items())),
+    )
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.calibration import caveats
+from benchmark.encoder_text import seen_text
 from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.full_pool import full_pool
 from benchmark.metrics import metric_named, performance_unit
@@ -16,7 +17,9 @@ from benchmark.results import ATTACKED, CellResult, cell_path, read_if_whole, wr
 from benchmark.scope import Scope
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
-from models.encoders.base import encoder_for
+from models.encoders.choice import chosen_encoder
+from models.encoders.objective_name import PretrainObjective
+from models.encoders.seen import refuse_fitted, seen_of
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from models.quantizers.contract import check
@@ -45,7 +48,7 @@ class Settings:
     Attributes
     ----------
     encoder : str or None
-        Name of the encoder; None for the usual one of the task.
+        Name of the encoder, file of embeddings or checkpoint; None for the usual one of the task.
     quantizers : sequence of str
         Names, groups or specifications; ``float32``, the reference, is always added.
     runs, seed, test_share, head :
@@ -62,6 +65,10 @@ class Settings:
         What is quantized: the head, or the whole model.
     train_on : TrainOn
         Whether there are heads on the whole pool, too.
+    pretrain_on : Path or None
+        File of molecules that the encoder is pretrained on; None for those that come with RDKit.
+    objective : PretrainObjective or None
+        What it is pretrained on; None for what is usual.
     """
 
     encoder: str | None = None
@@ -76,6 +83,8 @@ class Settings:
     attacks: bool = True
     scope: Scope = Scope.HEAD
     train_on: TrainOn = TrainOn.HALF
+    pretrain_on: Path | None = None
+    objective: PretrainObjective | None = None
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -98,8 +107,8 @@ def plan_cell(
     """
     zoo = _zoo(settings.quantizers)
     flags = {name: _contract(name, quantizer, settings.scope) for name, quantizer in zoo.items()}
-    encoder = encoder_for(task, settings.encoder)()
-    if settings.scope.whole and not encoder.parameters:
+    encoder = chosen_encoder(task, settings.encoder, settings.pretrain_on, settings.objective)
+    if settings.scope.whole and not encoder.quantizable:
         raise MolmisError(
             f"--quantize {settings.scope}: the encoder {encoder.name} has no weights to quantize; leave it "
             "out, or give another --encoder"
@@ -113,6 +122,10 @@ def plan_cell(
     progress.note(records.summary())
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
+    refuse_fitted(encoder, task.name, records.targets, records.sha256)
+    seen = seen_text(seen_of(encoder, records.smiles).facts())
+    if seen:
+        progress.note(seen)
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
     protocol = Protocol(settings.runs, split, test_share, settings.seed, head, settings.scope)
     return Cell(task, records, encoder, zoo, protocol, device), flags
@@ -236,6 +249,8 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "encoder": cell.encoder.name,
         "encoder_key": cell.encoder.key,
         "encoder_parameters": cell.encoder.parameters,
+        "encoder_options": cell.encoder.options(),
+        "encoder_seen": seen_of(cell.encoder, records.smiles).facts(),
         "scope": str(protocol.scope),
         "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},

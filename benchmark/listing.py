@@ -39,6 +39,10 @@ def _encoders() -> Table:
     table = _table("encoder", "what it is")
     for name, encoder in ENCODERS.items():
         table.add_row(name, encoder.description)
+    table.caption = (
+        "or embeddings of your own: --encoder path/to/embeddings.npz (.parquet, .csv), hf:path/to/folder, "
+        "chemprop:path/to/model.pt"
+    )
     return table
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from benchmark.attack_table import order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
+from benchmark.encoder_text import seen_text
 from benchmark.exchangeability import confounded
 from benchmark.joint_report import joint_text
 from benchmark.privacy.aggregate import Aggregate
@@ -41,6 +42,7 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         _covered(runs, table),
         *_fresh(runs),
         *_full_pool(table),
+        *_seen(runs),
         *_scored(runs),
         *_not_told_apart(table),
         _agreement(runs),
@@ -112,6 +114,12 @@ def _full_pool(table: pd.DataFrame) -> list[str]:
         f"whole pool: the main metric of {count} further heads trained on all of the pool, mean ± standard "
         "deviation over them; all else is of heads trained on halves."
     ]
+
+
+def _seen(runs: CellRuns) -> list[str]:
+    """Say what the encoder saw of the task before."""
+    said = seen_text(runs.facts.get("encoder_seen"))
+    return [said] if said else []
 
 
 def _listed(names: list[str]) -> str:

@@ -22,6 +22,7 @@ from benchmark.head_options import (
 )
 from benchmark.run import Device, wide
 from benchmark.scope import Scope
+from models.encoders.objective_name import PretrainObjective
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import Kind
@@ -77,7 +78,22 @@ def export(
         str, typer.Option(help="One quantizer: a name, a name with parameters, or path/to/mine.py.")
     ],
     encoder: Annotated[
-        str | None, typer.Option(help="Frozen encoder; the task's usual one if left out.")
+        str | None,
+        typer.Option(
+            help="Frozen encoder, file of embeddings, hf:FOLDER or chemprop:FILE; the task's usual one if "
+            "left out."
+        ),
+    ] = None,
+    pretrain_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Molecules (CSV, TSV or SMI) to pretrain a graph encoder on, instead of those of RDKit; "
+            "labels in it are not read."
+        ),
+    ] = None,
+    pretrain_objective: Annotated[
+        PretrainObjective | None,
+        typer.Option(help="What a graph encoder is pretrained to do. [dim]\\[default: descriptors][/dim]"),
     ] = None,
     quantize: Annotated[
         Scope,
@@ -147,6 +163,8 @@ def export(
             head=HeadOptions(
                 hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
             ).config(),
+            pretrain_on=pretrain_on,
+            objective=pretrain_objective,
         )
         found = chosen_task(task, smiles, target or [], kind)
         head = export_head(
@@ -177,6 +195,13 @@ def predict(
     smiles: Annotated[
         str | None, typer.Option(help="The column of SMILES, if its name is not usual.")
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the head is of embeddings made elsewhere: your copy of the file, hf:FOLDER or "
+            "chemprop:FILE."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output if not given.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -194,7 +219,7 @@ def predict(
         progress = Bar(errors)
         if out is not None:
             writable_file(out, "--out")
-        text = predicted_table(unpack(file), molecules, smiles, progress)
+        text = predicted_table(unpack(file), molecules, smiles, progress, encoder)
         if out is None:
             typer.echo(text, nl=False)
             return

@@ -24,6 +24,7 @@ from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.scope import Scope
 from benchmark.training_set import TrainOn
+from models.encoders.objective_name import PretrainObjective
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
@@ -73,6 +74,9 @@ EPILOG = """
   python -m benchmark.run --task assay.csv --smiles SMILES --target pIC50
 
   python -m benchmark.run --task herg --report
+  python -m benchmark.run --task delaney --encoder dmpnn --pretrain-on library.smi
+
+  python -m benchmark.run --task delaney --encoder embeddings.npz
 
   python -m benchmark.run --task pains --quantizers all
 
@@ -102,8 +106,25 @@ def run(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Frozen encoder of the molecules (--list encoders); of a suite, several by commas. "
+            help="Frozen encoder of the molecules (--list encoders), or your own embeddings: a file "
+            "(.npz, .parquet, .csv) keyed by SMILES or InChIKey, hf:FOLDER or chemprop:FILE. "
+            "Of a suite, several by commas. "
             "[dim]\\[default: gin; none for tasks of vectors][/dim]"
+        ),
+    ] = None,
+    pretrain_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="Molecules (CSV, TSV or SMI) to pretrain a graph encoder on, instead of those of RDKit; "
+            "labels in it are not read.",
+            rich_help_panel="Encoder",
+        ),
+    ] = None,
+    pretrain_objective: Annotated[
+        PretrainObjective | None,
+        typer.Option(
+            help="What a graph encoder is pretrained to do. [dim]\\[default: descriptors][/dim]",
+            rich_help_panel="Encoder",
         ),
     ] = None,
     quantizers: Annotated[
@@ -255,6 +276,8 @@ def run(
             head=HeadOptions(
                 hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
             ).config(),
+            pretrain_on=pretrain_on,
+            objective=pretrain_objective,
         )
         asked = Asked(
             DataOptions(data_dir, download, verify, progress),

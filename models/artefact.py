@@ -56,6 +56,8 @@ class Origin:
         Name of the encoder, and the hash of its recipe.
     inputs : Inputs
         What the encoder takes.
+    options : tuple of pairs of str
+        What the encoder takes beside its name; nothing for the usual one.
     """
 
     task: str = "unnamed"
@@ -64,11 +66,12 @@ class Origin:
     encoder: str = "none"
     encoder_key: str = ""
     inputs: Inputs = Inputs.VECTORS
+    options: tuple[tuple[str, str], ...] = ()
 
     @property
     def probe(self) -> tuple[str, ...]:
-        """SMILES of the probe: none where the inputs are vectors."""
-        return PROBE if self.inputs is Inputs.MOLECULES else ()
+        """SMILES of the probe: none where the inputs are vectors, or molecules of a list."""
+        return PROBE if self.inputs is Inputs.MOLECULES and "listed" not in dict(self.options) else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +163,8 @@ def pack(artefact: Artefact) -> bytes:
         "run": artefact.run,
         "layers": _text(layers),
     }
+    if origin.options:
+        metadata["encoder_options"] = _text(dict(origin.options))
     if artefact.encoder is not None:
         of_encoder, told = _packed_encoder(artefact.encoder)
         tensors |= of_encoder
@@ -248,6 +253,7 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
             metadata["encoder"],
             metadata["encoder_key"],
             Inputs(metadata["inputs"]),
+            _options(json.loads(metadata.get("encoder_options", "{}"))),
         ),
         metadata["quantizer"],
         metadata["run"],
@@ -261,6 +267,13 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
     )
     _check(artefact)
     return artefact
+
+
+def _options(told: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return what the encoder takes beside its name, after checking that it is texts."""
+    if not all(isinstance(value, str) for value in told.values()):
+        raise ValueError("options of the encoder that are no texts")
+    return tuple(sorted((name, str(value)) for name, value in told.items()))
 
 
 def _encoder(told: Mapping[str, Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> EncoderState:

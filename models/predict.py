@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from models.artefact import Artefact
-from models.encoders.base import ENCODERS, Encoder, embed
+from models.encoders.base import Encoder, embed
+from models.encoders.choice import published_encoder
 from molecules.errors import DataError, MolmisError
 from molecules.parse import canonical, is_empty, parse_all
 from molecules.progress import SILENT, Progress
@@ -34,7 +35,9 @@ class Predicted:
     unreadable: tuple[int, ...]
 
 
-def predict(artefact: Artefact, smiles: Sequence[str], progress: Progress = SILENT) -> Predicted:
+def predict(
+    artefact: Artefact, smiles: Sequence[str], progress: Progress = SILENT, given: str | None = None
+) -> Predicted:
     """Return what a head says of molecules.
 
     Parameters
@@ -45,13 +48,15 @@ def predict(artefact: Artefact, smiles: Sequence[str], progress: Progress = SILE
         As written in the source; each becomes the canonical SMILES that training would have seen.
     progress : Progress
         Listener.
+    given : str or None
+        The encoder, where it was made elsewhere: a file of embeddings, or a checkpoint.
 
     Raises
     ------
     MolmisError
         If the encoder of the head is not to be had here, or is not the one that it was trained on.
     """
-    encoder = _encoder(artefact)
+    encoder = _encoder(artefact, given)
     found = {
         place: canonical(mol)
         for place, mol in enumerate(parse_all(smiles))
@@ -69,12 +74,12 @@ def predict(artefact: Artefact, smiles: Sequence[str], progress: Progress = SILE
     return Predicted(values, tuple(unreadable))
 
 
-def _encoder(artefact: Artefact) -> Encoder:
+def _encoder(artefact: Artefact, given: str | None = None) -> Encoder:
     """Return the encoder of a head, of the recipe that it was trained on."""
     origin = artefact.origin
     if origin.inputs is not Inputs.MOLECULES:
         raise MolmisError(f"the head is of {origin.task}, whose records are vectors; it takes no molecules")
-    encoder = ENCODERS[origin.encoder]()
+    encoder = published_encoder(origin.encoder, dict(origin.options), given)
     if encoder.key != origin.encoder_key:
         raise DataError(
             f"the head was trained on another recipe of the encoder {origin.encoder} ({origin.encoder_key}; "
@@ -110,6 +115,8 @@ def _embedded(
 def _check_probe(artefact: Artefact, encoder: Encoder, progress: Progress) -> None:
     """Raise unless the head says of the molecules of the probe what it said where it was written."""
     origin = artefact.origin
+    if not origin.probe:  # molecules of a list; its content is known by the hash in the recipe
+        return
     outputs = artefact.outputs(torch.from_numpy(_embedded(artefact, encoder, origin.probe, progress)))
     allowed = PROBE_TOLERANCE * max(1.0, float(artefact.probe.abs().max()), float(artefact.spread.max()))
     off = float((outputs - artefact.probe).abs().max())

@@ -21,7 +21,11 @@ _TOLD = 5
 
 
 def predicted_table(
-    artefact: Artefact, path: Path, smiles: str | None = None, progress: Progress = SILENT
+    artefact: Artefact,
+    path: Path,
+    smiles: str | None = None,
+    progress: Progress = SILENT,
+    encoder: str | None = None,
 ) -> str:
     """Return a table as CSV, with a column of predictions for every label.
 
@@ -35,6 +39,8 @@ def predicted_table(
         The column of SMILES; None: the only one with a usual name.
     progress : Progress
         Is told of rows whose SMILES cannot be read.
+    encoder : str or None
+        As the user names it, where it was made elsewhere.
 
     Raises
     ------
@@ -49,7 +55,7 @@ def predicted_table(
         raise DataError(
             f"{path} has a column {taken[0]!r} already, where predictions are to stand; rename it"
         )
-    found = predict(artefact, ["" if is_missing(text) else text for text in texts], progress)
+    found = predict(artefact, ["" if is_missing(text) else text for text in texts], progress, encoder)
     for place in found.unreadable[:_TOLD]:
         progress.note(f"{path}, row {place + 1}: {texts[place][:60]!r} is no molecule; left empty")
     if len(found.unreadable) > _TOLD:

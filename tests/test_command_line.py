@@ -304,6 +304,11 @@ def told(done: Done) -> str:
     [
         (["--task", "tox12"], ["tox12", "tox21"]),
         (["--encoder", "gim"], ["gim", "gin"]),
+        (["--encoder", "absent.npz"], ["absent.npz"]),
+        (["--encoder", "hf:absent"], ["hf:absent"]),
+        (["--encoder", "gcn", "--pretrain-on", "absent.smi"], ["--pretrain-on", "absent.smi"]),
+        (["--encoder", "ecfp", "--pretrain-objective", "masking"], ["ecfp", "gin"]),
+        (["--pretrain-objective", "mask"], ["descriptors", "masking", "contrastive"]),
         (["--task", "gaussian-modes:mods=3"], ["mods", "modes", "spread"]),
         (["--task", "gaussian-modes:n=7"], ["n='7'", "100 to 100,000"]),
         (["--task", "gaussian-modes", "--encoder", "gin"], ["gin", "vectors", "--encoder none"]),

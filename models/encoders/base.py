@@ -54,6 +54,8 @@ class Encoder(ABC):
     name: str
     description: str
     inputs: ClassVar[Inputs] = Inputs.MOLECULES
+    #: Whether molecules are looked up in a list, so that others cannot be embedded.
+    listed: ClassVar[bool] = False
 
     @abstractmethod
     def recipe(self) -> dict[str, object]:
@@ -71,6 +73,26 @@ class Encoder(ABC):
     def parameters(self) -> int:
         """Numbers that are learned: none, unless an encoder says otherwise."""
         return 0
+
+    @property
+    def quantizable(self) -> bool:
+        """Whether :meth:`quantized` can be asked for."""
+        return self.parameters > 0
+
+    def labels(self) -> tuple[str, ...] | None:
+        """Return whose measured labels the encoder was fitted on, by name of the task; None if nobody says.
+
+        ``task``, ``task:label``, or the SHA-256 of the file that the labels are read from.
+        """
+        return ()
+
+    def seen(self) -> Sequence[str] | None:
+        """Return the molecules, as canonical SMILES, that it was fitted on, no labels; None if unknown."""
+        return ()
+
+    def options(self) -> dict[str, str]:
+        """Return what it takes beside the name to make this encoder again; nothing for the usual one."""
+        return {}
 
     def state(self) -> EncoderState:
         """Return what was learned, of a prepared encoder; nothing where nothing is learned."""

@@ -5,18 +5,21 @@ deviation over the pretraining molecules (never over an audited task), and its w
 """
 
 import copy
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
-from typing import Self
+from itertools import islice
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from models.encoders.base import Encoder, EncoderState
-from models.encoders.pretraining import Pretraining, embed_graphs, on_device, pretrained_file
+from models.encoders.graph_network import TYPICAL_ATOMS, GraphConfig, GraphNetwork
+from models.encoders.objectives import on_device
+from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
 from models.quantized_network import quantize_network, reestimate_norms
 from models.quantizers.base import Quantizer
 from models.quantizers.quantized import Quantized
@@ -26,6 +29,10 @@ from molecules.progress import SILENT, Progress
 
 #: Molecules a batch when embedding; part of the arithmetic, so it is fixed.
 EMBED_BATCH = 512
+#: Molecules whose graphs are held at once where there are too many to keep: whole batches.
+BLOCK = 16 * EMBED_BATCH
+#: Up to so many molecules are embedded in one piece, and their graphs kept for a quantized copy.
+KEPT = 65_536
 #: Standardised embeddings are clipped to this many standard deviations of the pretraining molecules.
 CLIP = 6.0
 #: Names of mean and standard deviation of the embeddings beside the weights.
@@ -33,21 +40,28 @@ _CENTRE, _SPREAD = "embedding.centre", "embedding.spread"
 
 
 class GraphEncoder(Encoder):
-    """A network from a ``GraphBatch`` to embeddings, pretrained on descriptors and then frozen.
+    """A network from a ``GraphBatch`` to embeddings, pretrained without labels and then frozen.
 
-    Subclasses give ``name``, ``description``, ``dimensions``, :meth:`network` and :meth:`architecture`.
+    The embedding is the last hidden layer, standardised. Subclasses give ``name``, ``description``,
+    ``config_type`` and ``network_type``.
 
     Parameters
     ----------
-    pretraining : Pretraining
-        What it is trained on and how.
+    config : GraphConfig or None
+        Architecture; None for the usual one.
+    pretraining : Pretraining or None
+        What it is trained on and how; None for what is usual.
     """
 
-    dimensions: int
+    config_type: ClassVar[type[GraphConfig]]
+    network_type: ClassVar[Callable[..., GraphNetwork]]
+    usual: ClassVar[Pretraining] = Pretraining()
 
-    def __init__(self, pretraining: Pretraining) -> None:
-        self.pretraining = pretraining
-        self._network: nn.Module | None = None
+    def __init__(self, config: GraphConfig | None = None, pretraining: Pretraining | None = None) -> None:
+        self.config = config if config is not None else self.config_type()
+        self.pretraining = pretraining if pretraining is not None else self.usual
+        self.dimensions = self.config.dimensions
+        self._network: GraphNetwork | None = None
         self._centre = self._spread = torch.empty(0)
         self._device = "cpu"
         self._layers: dict[str, Quantized] = {}
@@ -55,17 +69,17 @@ class GraphEncoder(Encoder):
         #: Graphs of the molecules last embedded, shared with quantized copies, which embed the same ones.
         self._recent: dict[tuple[str, ...], Graphs] = {}
 
-    @abstractmethod
-    def network(self) -> nn.Module:
+    def network(self) -> GraphNetwork:
         """Return the network, with weights that are not trained."""
+        return self.network_type(self.config)
 
-    @abstractmethod
     def architecture(self) -> dict[str, object]:
         """Return everything that the network depends on before it is trained, JSON-able."""
+        return asdict(self.config)
 
     def readout(self) -> dict[str, object]:
-        """Return constants of the step from atoms to a molecule, JSON-able."""
-        return {}
+        """Return constants of the step from atoms to a molecule, JSON-able: what sums are divided by."""
+        return {"typical_atoms": TYPICAL_ATOMS}
 
     def recipe(self) -> dict[str, object]:
         """Return architecture, readout and pretraining, and how the weights were quantized, if they were."""
@@ -83,8 +97,21 @@ class GraphEncoder(Encoder):
         """Numbers that the network learns."""
         return sum(parameter.numel() for parameter in self.network().parameters())
 
+    def seen(self) -> list[str]:
+        """Return the molecules of the pretraining."""
+        return self.pretraining.smiles()
+
+    def options(self) -> dict[str, str]:
+        """Return objective and hash of the molecules where they are not the usual ones."""
+        found = {}
+        if self.pretraining.objective is not self.usual.objective:
+            found["objective"] = self.pretraining.objective.value
+        if self.pretraining.source is not None:
+            found["molecules"] = self.pretraining.source.sha256
+        return found
+
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
-        """Load the pretrained weights; pretrain on first use (about two minutes on two cores)."""
+        """Load the pretrained weights; pretrain on first use (some minutes on two cores)."""
         if self._network is not None:
             return
         network = self.network()
@@ -94,7 +121,7 @@ class GraphEncoder(Encoder):
         network.load_state_dict(tensors)
         self._network, self._device = network.to(device).eval(), device
 
-    def _prepared(self) -> nn.Module:
+    def _prepared(self) -> GraphNetwork:
         if self._network is None:
             raise RuntimeError("prepare() has not loaded the network")
         return self._network
@@ -140,8 +167,34 @@ class GraphEncoder(Encoder):
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the standardised embeddings, shape (molecules, dimensions)."""
         self.prepare(progress=progress)
-        graphs = self._graphs(tuple(smiles), progress)
-        raw: Tensor = embed_graphs(self._prepared(), graphs, self._device, progress, EMBED_BATCH)
+        if len(smiles) <= KEPT:
+            return self._embedded(self._graphs(tuple(smiles), progress), progress)
+        out = np.empty((len(smiles), self.dimensions), dtype=np.float32)
+        with progress.stage("embedding", len(smiles)) as step:
+            done = 0
+            for found in self.stream(smiles):
+                out[done : done + len(found)] = found
+                done += len(found)
+                step(len(found))
+        return out
+
+    def stream(self, smiles: Iterable[str]) -> Iterator[NDArray[np.float32]]:
+        """Yield the embeddings of molecules block by block, in memory that does not grow with their number.
+
+        They are those of :meth:`encode`.
+
+        Parameters
+        ----------
+        smiles : iterable of str
+            SMILES, such as the lines of a file; read as they are needed.
+        """
+        self.prepare()
+        source = iter(smiles)
+        while block := list(islice(source, BLOCK)):
+            yield self._embedded(featurize(block))
+
+    def _embedded(self, graphs: Graphs, progress: Progress = SILENT) -> NDArray[np.float32]:
+        raw = embed_graphs(self._prepared(), graphs, self._device, progress, EMBED_BATCH)
         return ((raw - self._centre) / self._spread).clamp(-CLIP, CLIP).numpy()
 
     def _graphs(self, smiles: tuple[str, ...], progress: Progress) -> Graphs:

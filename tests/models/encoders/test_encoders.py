@@ -7,10 +7,12 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from torch_geometric.nn import global_add_pool, global_mean_pool
 
-from models.encoders import pretraining
+from models.encoders import pretraining, trainer
 from models.encoders.base import ENCODERS, embed
 from models.encoders.ecfp import Ecfp
-from models.encoders.gin import TYPICAL_ATOMS, Gin, GinConfig, GinNetwork
+from models.encoders.gin import Gin, GinConfig, GinNetwork
+from models.encoders.graph_network import TYPICAL_ATOMS
+from models.encoders.objectives import DescriptorRegression
 from models.encoders.pretraining import Pretraining
 from molecules.graphs import featurize
 from tests.listener import Listener
@@ -89,20 +91,20 @@ def test_gin_does_not_see_the_order_of_atoms_or_molecules():
 
 def test_pretraining_learns_and_is_done_once(own_cache, monkeypatch):
     losses = []
-    step = pretraining._Trainer._predict
+    step = DescriptorRegression.predict
 
-    def watched(self, index):
-        predicted = step(self, index)
+    def watched(self, network, index):
+        predicted = step(self, network, index)
         losses.append(float((predicted.detach() - self.targets[index]).abs().mean()))
         return predicted
 
-    monkeypatch.setattr(pretraining._Trainer, "_predict", watched)
+    monkeypatch.setattr(DescriptorRegression, "predict", watched)
     first = Gin(TINY, Pretraining(epochs=30, molecules=150, batch_size=32)).encode(SMILES)
     assert np.mean(losses[-9:-1]) < 0.8 * np.mean(losses[:3])  # the last one is of held-out molecules
     assert first.shape == (5, 8)
     assert np.isfinite(first).all()
     assert np.abs(first).max() <= 6
-    monkeypatch.setattr(pretraining, "_Trainer", None)  # a second pretraining would fail
+    monkeypatch.setattr(pretraining, "Trainer", None)  # a second pretraining would fail
     again = Gin(TINY, Pretraining(epochs=30, molecules=150, batch_size=32)).encode(SMILES)
     np.testing.assert_array_equal(first, again)
 
@@ -111,17 +113,17 @@ def test_stopped_pretraining_ends_in_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "whole"))
     whole = Gin(TINY, SHORT).encode(SMILES)
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "stopped"))
-    epoch = pretraining._Trainer._epoch
+    epoch = trainer.Trainer._epoch
 
     def stop_in_the_third(self, number, step):
         if number == 2:
             raise KeyboardInterrupt
         epoch(self, number, step)
 
-    monkeypatch.setattr(pretraining._Trainer, "_epoch", stop_in_the_third)
+    monkeypatch.setattr(trainer.Trainer, "_epoch", stop_in_the_third)
     with pytest.raises(KeyboardInterrupt):
         Gin(TINY, SHORT).prepare()
-    monkeypatch.setattr(pretraining._Trainer, "_epoch", epoch)
+    monkeypatch.setattr(trainer.Trainer, "_epoch", epoch)
     listener, resumed = Listener(), Gin(TINY, SHORT)
     resumed.prepare(progress=listener)
     assert any("goes on after epoch 2 of 3" in note for note in listener.notes)
@@ -130,7 +132,11 @@ def test_stopped_pretraining_ends_in_the_same_weights(tmp_path, monkeypatch):
 
 def test_damaged_weights_are_made_again(own_cache):
     first = Gin(TINY, SHORT).encode(SMILES)
-    (file,) = (p for p in own_cache.glob("encoders/*.safetensors") if not p.name.startswith("descriptors"))
+    (file,) = (
+        p
+        for p in own_cache.glob("encoders/*.safetensors")
+        if not p.name.startswith(("descriptors", "molecules"))
+    )
     file.write_bytes(file.read_bytes()[:-7])
     listener, encoder = Listener(), Gin(TINY, SHORT)
     encoder.prepare(progress=listener)

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.encoders import gin, graph_encoder, pretraining
+from models.encoders import graph_encoder, pretraining
 from models.encoders.gin import Gin, GinConfig, GinNetwork
+from models.encoders.objective_name import Objective
+from models.encoders.objectives import DescriptorRegression
 from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
+from models.encoders.pretraining_molecules import MoleculeFile
+from models.encoders.trainer import Trainer
 from tests.listener import Listener
 
 TINY = GinConfig(width=16, layers=2, dimensions=8)
@@ -24,7 +28,7 @@ def molecules() -> list[str]:
 @pytest.fixture(autouse=True)
 def read_once(molecules, monkeypatch):
     """Parsing the 15,000 molecules takes seconds; all these tests use the first few."""
-    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit: molecules[:limit])
+    monkeypatch.setattr(pretraining, "pretraining_smiles", lambda limit, *_: molecules[:limit])
 
 
 @pytest.fixture
@@ -36,19 +40,25 @@ def problem(molecules):
     return graphs, torch.from_numpy((counts - counts.mean(0)) / counts.std(0))
 
 
-def trainer(problem, config: Pretraining) -> pretraining._Trainer:
+def made(problem, config: Pretraining) -> Trainer:
+    graphs, targets = problem
+    network = GinNetwork(TINY)
+    return Trainer(network, DescriptorRegression(graphs, TINY.dimensions, targets), config, "cpu")
+
+
+def trainer(problem, config: Pretraining) -> Trainer:
     torch.manual_seed(0)
-    return pretraining._Trainer(GinNetwork(TINY), TINY.dimensions, *problem, config, "cpu")
+    return made(problem, config)
 
 
 def test_held_out_molecules_are_predicted_better_after_training(problem, tmp_path):
-    made = trainer(problem, Pretraining(epochs=40, batch_size=32, learning_rate=1e-2))
-    before = made.held_out_r2()
-    made.run(tmp_path / "checkpoint", "key", Listener())
+    one = trainer(problem, Pretraining(epochs=40, batch_size=32, learning_rate=1e-2))
+    before = one.score()
+    one.run(tmp_path / "checkpoint", "key", Listener())
     assert before < 0.3
-    assert made.held_out_r2() > 0.8
-    assert len(made.held_out) == 10
-    assert sorted([*made.held_out, *made.train]) == list(range(200))
+    assert one.score() > 0.8
+    assert len(one.held_out) == 10
+    assert sorted([*one.held_out, *one.train]) == list(range(200))
 
 
 def test_held_out_molecules_do_not_enter_training(problem, tmp_path):
@@ -56,17 +66,17 @@ def test_held_out_molecules_do_not_enter_training(problem, tmp_path):
     one, changed = trainer(problem, SHORT), targets.clone()
     changed[one.held_out] = 5.0
     two = trainer((graphs, changed), SHORT)
-    for number, made in enumerate((one, two)):
-        made.run(tmp_path / str(number), "key", Listener())
+    for number, each in enumerate((one, two)):
+        each.run(tmp_path / str(number), "key", Listener())
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, two.parameters, strict=True))
 
 
 def test_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero_along_a_cosine(problem, tmp_path):
-    made = trainer(problem, Pretraining(epochs=4, batch_size=19, learning_rate=0.5))
+    one = trainer(problem, Pretraining(epochs=4, batch_size=19, learning_rate=0.5))
     rates = []
-    step = made.optimiser.step
-    made.optimiser.step = lambda: (rates.append(made.optimiser.param_groups[0]["lr"]), step())  # type: ignore[method-assign]
-    made.run(tmp_path / "checkpoint", "key", Listener())
+    step = one.optimiser.step
+    one.optimiser.step = lambda: (rates.append(one.optimiser.param_groups[0]["lr"]), step())  # type: ignore[method-assign]
+    one.run(tmp_path / "checkpoint", "key", Listener())
     share = np.arange(40) / 40  # 190 molecules are 10 batches an epoch
     cosine = 0.5 * (1 + np.cos(np.pi * (share - 0.1) / 0.9))
     np.testing.assert_allclose(rates, 0.5 * np.where(share < 0.1, share / 0.1, cosine))
@@ -81,7 +91,7 @@ def test_network_and_optimiser_go_on_where_they_were(problem, tmp_path, stopped_
         part._epoch(epoch, lambda steps: None)
     part._save(tmp_path / "part", "key", stopped_after)
     torch.manual_seed(99)  # nothing may hang on the state of the generator
-    resumed = pretraining._Trainer(GinNetwork(TINY), TINY.dimensions, *problem, SHORT, "cpu")
+    resumed = made(problem, SHORT)
     resumed.run(tmp_path / "part", "key", Listener())
     for (name, one), (_, two) in zip(whole._state(), resumed._state(), strict=True):
         assert torch.equal(one, two), name
@@ -129,7 +139,8 @@ def test_embeddings_are_standardised_over_the_pretraining_molecules_and_clipped(
 
 def changed(config, name: str):
     value = getattr(config, name)
-    return dataclasses.replace(config, **{name: 7 if value is None else value + 1})
+    others = {"molecules": 7, "source": MoleculeFile("0" * 64), "objective": Objective.MASKING}
+    return dataclasses.replace(config, **{name: others[name] if name in others else value + 1})
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Pretraining)])
@@ -148,7 +159,7 @@ def test_every_field_of_the_architecture_changes_the_key(name):
         (pretraining, "TARGET_CLIP", 4.0),
         (pretraining, "NAMES", pretraining.NAMES[:-1]),
         (pretraining, "LIMIT", 1.0),
-        (gin, "TYPICAL_ATOMS", 24.0),
+        (graph_encoder, "TYPICAL_ATOMS", 24.0),
         (graph_encoder, "CLIP", 5.0),
         (graph_encoder, "EMBED_BATCH", 100),
         (pretraining, "HELD_OUT", 0.1),

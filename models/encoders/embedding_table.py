@@ -1,0 +1,187 @@
+"""Embeddings that were computed elsewhere: a table of molecules and vectors, read and checked.
+
+- ``.npz``: an array ``smiles`` or ``inchikey`` of texts, and ``embeddings``, (molecules, dimensions);
+- ``.parquet``: a column ``smiles`` or ``inchikey``, and either one column of lists or one column a dimension;
+- ``.csv``, ``.tsv``, also with ``.gz``: a column ``smiles`` or ``inchikey``, and one column a dimension.
+"""
+
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molecules.errors import DataError
+from molecules.parse import canonical, is_empty, parse_all
+
+#: What files of embeddings end in.
+ENDINGS = (".npz", ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_KEYS = ("smiles", "canonical_smiles", "inchikey", "inchi_key")
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Embeddings by molecule.
+
+    Attributes
+    ----------
+    inchikeys : bool
+        Whether molecules are named by InChIKey, else by canonical SMILES.
+    places : dict of str to int
+        Row of each molecule.
+    vectors : ndarray of float32, shape (rows, dimensions)
+        All finite.
+    unreadable : int
+        Rows whose SMILES is none.
+    """
+
+    inchikeys: bool
+    places: dict[str, int]
+    vectors: NDArray[np.float32]
+    unreadable: int = 0
+
+    def rows(self, smiles: Sequence[str]) -> list[int | None]:
+        """Return the row of each molecule, given as canonical SMILES; None where there is none."""
+        if not self.inchikeys:
+            return [self.places.get(text) for text in smiles]
+        from rdkit import Chem, rdBase
+
+        key_of: Callable[[Chem.Mol | None], str] = Chem.MolToInchiKey
+
+        with rdBase.BlockLogs():  # a remark on every omitted or undefined stereocentre
+            return [self.places.get(key_of(mol)) for mol in parse_all(smiles)]
+
+
+def read_embeddings(path: Path) -> EmbeddingTable:
+    """Read and check a table of embeddings.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, has another shape, holds a number that is not finite, or two
+        different vectors for one molecule.
+    """
+    if not path.is_file():
+        raise DataError(f"--encoder: there is no file {path}")
+    read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix, _text)
+    key, names, vectors = read(path)
+    if vectors.ndim != 2 or not vectors.size or len(names) != len(vectors):
+        raise DataError(
+            f"{path}: {len(names)} molecules and embeddings of the shape {vectors.shape} do not belong "
+            "together; one row a molecule is needed, of at least one number"
+        )
+    wrong = np.flatnonzero(~np.isfinite(vectors).all(1))
+    if len(wrong):
+        raise DataError(
+            f"{path}: {len(wrong)} of {len(vectors)} embeddings hold a number that is not finite, "
+            f"{_examples([names[row] for row in wrong])}; leave these molecules out, or embed them anew"
+        )
+    return _by_molecule(path, "inchi" in key, names, vectors)
+
+
+def _by_molecule(
+    path: Path, inchikeys: bool, names: list[str], vectors: NDArray[np.float32]
+) -> EmbeddingTable:
+    """Return the table by molecule: canonical SMILES or InChIKey."""
+    known = [name.strip() or None for name in names] if inchikeys else _canonical(names)
+    places: dict[str, int] = {}
+    differing = []
+    for row, name in enumerate(known):
+        if name is None:
+            continue
+        first = places.setdefault(name, row)
+        if first != row and not np.array_equal(vectors[first], vectors[row]):
+            differing.append(name)
+    if differing:
+        raise DataError(
+            f"{path}: {len(set(differing))} molecules have several different embeddings, "
+            f"{_examples(list(dict.fromkeys(differing)))}; leave one for each"
+        )
+    if not places:
+        raise DataError(f"{path}: none of {len(names)} rows names a molecule that can be read")
+    return EmbeddingTable(inchikeys, places, vectors, known.count(None))
+
+
+def _canonical(names: Sequence[str]) -> list[str | None]:
+    return [
+        canonical(mol) if mol is not None and not is_empty(mol) else None for mol in parse_all(list(names))
+    ]
+
+
+def _examples(names: Sequence[str]) -> str:
+    return "such as " + ", ".join(names[:3])
+
+
+def _npz(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name.lower(): file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{path} cannot be read as arrays ({error}); write texts as numpy.str_") from None
+    key = _key(path, list(arrays))
+    if "embeddings" not in arrays:
+        raise DataError(f"{path} holds {', '.join(arrays)}; the array of vectors is to be called embeddings")
+    return key, [str(name) for name in arrays[key].ravel()], _numbers(path, arrays["embeddings"])
+
+
+def _parquet(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet ({error})") from None
+    table = table.rename_columns([name.lower() for name in table.column_names])
+    key = _key(path, table.column_names)
+    others = [name for name in table.column_names if name not in _KEYS]
+    lists = [name for name in others if pa.types.is_list(table.schema.field(name).type)
+             or pa.types.is_large_list(table.schema.field(name).type)
+             or pa.types.is_fixed_size_list(table.schema.field(name).type)]  # fmt: skip
+    if lists:
+        if len(others) > 1:
+            raise DataError(f"{path} has a column of vectors, {lists[0]}, and others: {', '.join(others)}")
+        rows = table.column(lists[0]).to_pylist()
+        lengths = {len(row) if row is not None else 0 for row in rows}
+        if len(lengths) > 1:
+            raise DataError(
+                f"{path}: vectors have different lengths, {sorted(lengths)[:4]}; all are to have one"
+            )
+        values = _numbers(path, np.array(rows))
+    else:
+        values = _numbers(
+            path, np.stack([table.column(name).to_numpy() for name in others], 1) if others else []
+        )
+    return key, [str(name or "") for name in table.column(key).to_pylist()], values
+
+
+def _text(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+    from tasks.table_file import read_table
+
+    table = read_table(path)
+    header = [name.lower() for name in table.header]
+    key = _key(path, header)
+    place = header.index(key)
+    numbers = [[row[column] for row in table.rows] for column, name in enumerate(header) if name not in _KEYS]
+    return key, [row[place] for row in table.rows], _numbers(path, np.array(numbers).T)
+
+
+def _key(path: Path, names: Sequence[str]) -> str:
+    """Return which column or array names the molecules."""
+    found = [name for name in names if name in _KEYS]
+    if not found:
+        raise DataError(
+            f"{path} says nowhere which molecules the vectors are of; call a column or an array smiles or "
+            f"inchikey. There are: {', '.join(names[:8])}"
+        )
+    return found[0]
+
+
+def _numbers(path: Path, values: object) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(values).astype(np.float32)
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: not all embeddings are numbers ({error})") from None
