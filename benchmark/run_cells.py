@@ -1,6 +1,6 @@
 """What the command line of the main job does: one cell with its report, or a suite of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +12,17 @@ from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.report import FIGURES, REPORT_FILES, Report
 from benchmark.results import CellResult
-from benchmark.suite_run import SUITE_FILES, Failed, Measured, cell_folder, run_cells, show, write_suite
-from benchmark.suites import Suite, get_suite
-from models.encoders.base import ENCODERS
+from benchmark.suite_run import (
+    SUITE_FILES,
+    Failed,
+    Measured,
+    cell_folder,
+    chosen_suite,
+    run_cells,
+    show,
+    write_suite,
+)
+from benchmark.suites import get_suite
 from molecules.cache import writable, writable_file
 from molecules.errors import MolmisError
 from molecules.progress import Progress
@@ -93,7 +101,7 @@ def run_suite(name: str, asked: Asked) -> None:
     MolmisError
         If there is no such suite, or no cell of it could be measured.
     """
-    suite, out, progress = _suite(name, asked.settings.encoder), asked.out, asked.progress
+    suite, out, progress = chosen_suite(get_suite(name), asked.settings.encoder), asked.out, asked.progress
     for file in SUITE_FILES if out is not None else ():
         writable_file(Path(out or "") / file, "--out")
     cells: list[Measured | Failed] = []
@@ -108,15 +116,6 @@ def run_suite(name: str, asked: Asked) -> None:
         raise MolmisError(f"no cell of the suite {name} could be measured; the reasons are above")
     if out is not None:
         progress.note(f"wrote {', '.join(SUITE_FILES)} and a folder for each cell below {out}")
-
-
-def _suite(name: str, encoders: str | None) -> Suite:
-    """Return a suite, with other encoders than its own where some were named."""
-    suite = get_suite(name)
-    chosen = tuple(part.strip() for part in (encoders or "").split(",") if part.strip())
-    for encoder in chosen:
-        ENCODERS[encoder]  # an unknown one is told before anything is measured
-    return replace(suite, encoders=chosen or suite.encoders)
 
 
 def _told(result: CellResult, asked: Asked) -> pd.DataFrame:

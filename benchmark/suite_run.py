@@ -15,6 +15,7 @@ from benchmark.execute import Settings, measure
 from benchmark.report import MISSING, number
 from benchmark.results import CellResult
 from benchmark.suites import Suite
+from models.encoders.choice import chosen_encoder
 from molecules.cache import atomic_write
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
@@ -92,6 +93,27 @@ def run_cells(
             said = " ".join(str(error).split())[:300]
             place_of = f"{Path(where.filename).name}:{where.lineno}"
             yield Failed(task, encoder, f"{type(error).__name__} in {place_of}: {said}")
+
+
+def chosen_suite(suite: Suite, encoders: str | None, tasks: str | None = None) -> Suite:
+    """Return a suite with other encoders or tasks than its own where some are named, by commas.
+
+    Raises
+    ------
+    MolmisError
+        If a name is unknown: before anything is measured.
+    """
+    wanted = [_names(text) for text in (tasks, encoders)]
+    suite = replace(suite, tasks=wanted[0] or suite.tasks, encoders=wanted[1] or suite.encoders)
+    if wanted[0] or wanted[1]:
+        for task in suite.tasks:
+            for encoder in suite.encoders:
+                chosen_encoder(get_task(task), encoder)
+    return suite
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def write_suite(folder: Path, cells: Sequence[Measured | Failed]) -> list[Path]:
