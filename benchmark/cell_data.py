@@ -183,7 +183,8 @@ def _origin(cell: Cell) -> Origin:
     """Return what the heads of a cell are of."""
     records, encoder = cell.records, cell.encoder
     targets = tuple(map(str, records.targets))
-    return Origin(cell.task.name, records.kind, targets, encoder.name, encoder.key, encoder.inputs)
+    scope = str(cell.protocol.scope)
+    return Origin(cell.task.name, records.kind, targets, encoder.name, encoder.key, encoder.inputs, scope)
 
 
 def to_device(heads: Heads, device: torch.device) -> Heads:

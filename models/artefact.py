@@ -56,6 +56,8 @@ class Origin:
         Name of the encoder, and the hash of its recipe.
     inputs : Inputs
         What the encoder takes.
+    scope : str
+        What was quantized: ``head``, ``model``, or ``model-norms``.
     """
 
     task: str = "unnamed"
@@ -64,6 +66,7 @@ class Origin:
     encoder: str = "none"
     encoder_key: str = ""
     inputs: Inputs = Inputs.VECTORS
+    scope: str = "head"
 
     @property
     def probe(self) -> tuple[str, ...]:
@@ -156,6 +159,7 @@ def pack(artefact: Artefact) -> bytes:
         "encoder": origin.encoder,
         "encoder_key": origin.encoder_key,
         "inputs": origin.inputs.value,
+        "quantized": origin.scope,
         "quantizer": artefact.quantizer,
         "run": artefact.run,
         "layers": _text(layers),
@@ -248,6 +252,7 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
             metadata["encoder"],
             metadata["encoder_key"],
             Inputs(metadata["inputs"]),
+            metadata["quantized"],
         ),
         metadata["quantizer"],
         metadata["run"],
@@ -266,11 +271,12 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
 def _encoder(told: Mapping[str, Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> EncoderState:
     """Return the encoder of a file: its quantized parameters put together, and all else as it is."""
     layers = {name: put_together(f"{_ENCODER}{name}", layer, tensors) for name, layer in told.items()}
-    parts = {f"{_ENCODER}{name}." for name in told}
+    parts = {f"{_ENCODER}{name}.codes" for name in told}
+    parts |= {f"{owner}.{part}" for layer in told.values() for part, owner in layer["parts"].items()}
     kept = {
         name.removeprefix(_ENCODER): tensor
         for name, tensor in tensors.items()
-        if name.startswith(_ENCODER) and f"{name.rpartition('.')[0]}." not in parts
+        if name.startswith(_ENCODER) and name not in parts
     }
     return EncoderState(kept, layers)
 
