@@ -38,6 +38,9 @@ def _facts(path: Path, head: Artefact, size: int) -> Table:
         + (", ..." if len(origin.targets) > 12 else ""),
         "encoder": f"{origin.encoder}, recipe {origin.encoder_key}; {_said_of(head.encoder)}",
         "quantizer": head.quantizer,
+        "quantized": {"head": "the head", "model": "encoder and head"}.get(
+            origin.scope, "encoder and head, statistics of the normalisation taken anew"
+        ),
         "head": f"run {head.run}" if head.run.isdigit() else f"trained on {head.run} records",
         "parameters": f"{parameters:,} of the head, as float32 {4 * parameters:,} bytes",
         "written by": f"molmis {head.version}",
@@ -55,6 +58,8 @@ def _said_of(encoder: EncoderState | None) -> str:
     if not encoder.layers:
         return f"in the file as it was trained, {kept:,} numbers"
     weights = sum(layer.weights for layer in encoder.layers.values())
+    if all(layer.alphabet is None for layer in encoder.layers.values()):
+        return f"in the file as float32, {weights + kept:,} numbers"
     return (
         f"in the file, {weights:,} weights of {len(encoder.layers)} matrices quantized, {kept:,} numbers not"
     )

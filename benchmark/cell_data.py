@@ -220,6 +220,7 @@ def _origin(cell: Cell) -> Origin:
         encoder.key,
         encoder.inputs,
         tuple(sorted(encoder.options().items())),
+        str(cell.protocol.scope),
     )
 
 

@@ -2,6 +2,8 @@
 
 from rich.table import Table
 
+from molecules.errors import MolmisError
+
 
 def listing(what: str) -> Table:
     """Return the table of all tasks, encoders, quantizers or suites.
@@ -63,7 +65,11 @@ def _quantizers() -> Table:
         group = "libraries" if name in QUANTIZERS else f"libraries: needs {quantizer.library}"
         table.add_row(name, f"{quantizer.bits:.2f}", group, quantizer.formula)
     for name in installed():
-        quantizer = from_package(name)
+        try:
+            quantizer = from_package(name)
+        except MolmisError as error:  # one broken package must not hide the others
+            table.add_row(name, "", "broken", str(error))
+            continue
         table.add_row(name, f"{quantizer.bits:.2f}", "installed", quantizer.formula)
     table.caption = (
         "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none; "

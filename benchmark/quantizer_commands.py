@@ -183,6 +183,10 @@ def _chosen(train_on: str | None, run: int, runs: int | None, encoder: bool) -> 
     """Return which head is meant."""
     from benchmark.export_head import ALL, Chosen
 
+    if train_on is not None and run:
+        raise MolmisError(
+            "--train-on all trains a head of its own, which is none of the runs; leave out --run"
+        )
     if train_on not in (None, ALL):
         raise MolmisError(f"--train-on {train_on!r} is not known; give --train-on all, or --run NUMBER")
     return Chosen(None if train_on else run, runs, encoder)

@@ -58,6 +58,8 @@ class Origin:
         What the encoder takes.
     options : tuple of pairs of str
         What the encoder takes beside its name; nothing for the usual one.
+    scope : str
+        What was quantized: ``head``, ``model``, or ``model-norms``.
     """
 
     task: str = "unnamed"
@@ -67,6 +69,7 @@ class Origin:
     encoder_key: str = ""
     inputs: Inputs = Inputs.VECTORS
     options: tuple[tuple[str, str], ...] = ()
+    scope: str = "head"
 
     @property
     def probe(self) -> tuple[str, ...]:
@@ -159,6 +162,7 @@ def pack(artefact: Artefact) -> bytes:
         "encoder": origin.encoder,
         "encoder_key": origin.encoder_key,
         "inputs": origin.inputs.value,
+        "quantized": origin.scope,
         "quantizer": artefact.quantizer,
         "run": artefact.run,
         "layers": _text(layers),
@@ -254,6 +258,7 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
             metadata["encoder_key"],
             Inputs(metadata["inputs"]),
             _options(json.loads(metadata.get("encoder_options", "{}"))),
+            metadata["quantized"],
         ),
         metadata["quantizer"],
         metadata["run"],
@@ -279,11 +284,12 @@ def _options(told: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
 def _encoder(told: Mapping[str, Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> EncoderState:
     """Return the encoder of a file: its quantized parameters put together, and all else as it is."""
     layers = {name: put_together(f"{_ENCODER}{name}", layer, tensors) for name, layer in told.items()}
-    parts = {f"{_ENCODER}{name}." for name in told}
+    parts = {f"{_ENCODER}{name}.codes" for name in told}
+    parts |= {f"{owner}.{part}" for layer in told.values() for part, owner in layer["parts"].items()}
     kept = {
         name.removeprefix(_ENCODER): tensor
         for name, tensor in tensors.items()
-        if name.startswith(_ENCODER) and f"{name.rpartition('.')[0]}." not in parts
+        if name.startswith(_ENCODER) and name not in parts
     }
     return EncoderState(kept, layers)
 

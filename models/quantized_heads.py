@@ -109,6 +109,8 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
     if quantizer.calibration != "none":
         if records is None:
             raise ValueError(f"{quantizer!r} needs {quantizer.calibration} calibration records")
+        # banks lie on the CPU, embeddings of records where they were computed
+        records = records.to(snapshots.weights[0].device)
         inputs = records if records.dim() == 2 else records[:, None]
     layers: list[Quantized] = []
     values: list[Tensor] = []

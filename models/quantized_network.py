@@ -6,12 +6,13 @@ says of each what becomes of it:
 
 - ``quantized``: weight matrices, embedding tables (a row an entry), attention vectors (a row a head), and the
   matrices of recurrent cells; a parameter of more than two axes is one matrix of its last axis;
-- ``bias``: parameters with ``bias`` in their name stay float32;
+- ``bias``: parameters with ``bias`` as a word of their name stay float32;
 - ``normalisation``: what batch, layer, graph and similar norms learn stays float32, and so do their running
   statistics, which are no parameters; :func:`reestimate_norms` takes these anew;
 - ``scalar``: single numbers, and the slopes of activations, stay float32.
 """
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -51,13 +52,20 @@ def roles(network: nn.Module) -> dict[str, Role]:
     Raises
     ------
     ValueError
-        If a lazy layer has not seen its first input, so that its weights do not exist yet.
+        If a lazy layer has not seen its first input, so that its weights do not exist yet, or if a parameter
+        is not float32.
     """
     modules = dict(network.named_modules())
     found = {}
     for name, parameter in network.named_parameters():
+        if parameter.dtype is not torch.float32 and not isinstance(
+            parameter, nn.parameter.UninitializedParameter
+        ):
+            raise ValueError(f"{name} is {parameter.dtype}; quantize the float32 network")
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ValueError(f"{name} has no weights before the first input; run the network once")  # noqa: TRY004
+        if parameter.dtype is not torch.float32:
+            raise ValueError(f"{name} is {parameter.dtype}; quantize the float32 network")
         place, _, own = name.rpartition(".")
         found[name] = _role(modules[place], own, parameter)
     return found
@@ -67,7 +75,7 @@ def _role(module: nn.Module, own: str, parameter: Tensor) -> Role:
     homes = [kind.__module__ for kind in type(module).__mro__]
     if any(home.startswith(_NORMS) for home in homes):
         return Role.NORMALISATION
-    if "bias" in own:
+    if "bias" in re.split(r"[^a-z]+", own.lower()):
         return Role.BIAS
     activation = _ACTIVATIONS in homes and not isinstance(module, nn.MultiheadAttention)
     return Role.SCALAR if parameter.numel() == 1 or activation else Role.QUANTIZED
@@ -114,7 +122,7 @@ def quantize_network(
     for index, name in enumerate(names):
         parameter = parameters[name]
         inputs = _inputs(network, name, run) if calibrated and run is not None else None
-        weight = as_matrix(parameter.detach()).float().cpu()
+        weight = as_matrix(parameter.detach()).cpu()
         layers[name] = quantizer.quantize_layer(weight, Layer(index, len(names) + 1, inputs))
         with torch.no_grad():
             parameter.copy_(layers[name].dequantize().reshape(parameter.shape))
@@ -133,18 +141,31 @@ def reestimate_norms(network: nn.Module, run: Callable[[], object]) -> None:
     run : callable
         Feeds the records through the network, some at once, without a change of its mode.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        module
+        for module in network.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats
+    ]
     momenta = [norm.momentum for norm in norms]
     network.eval()
+    seen: dict[nn.Module, int] = dict.fromkeys(norms, 0)
+
+    def count(norm: nn.Module, _: object) -> None:
+        seen[norm] += 1
+        setattr(norm, "momentum", 1 / seen[norm])  # noqa: B010  # the plain mean over batches
+
+    hooks = [norm.register_forward_pre_hook(count) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over batches
         norm.train()
-    with torch.no_grad():
-        run()
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for norm, momentum, hook in zip(norms, momenta, hooks, strict=True):
+            norm.momentum = momentum
+            norm.eval()
+            hook.remove()
 
 
 def _inputs(network: nn.Module, name: str, run: Callable[[], object]) -> Tensor | None:
@@ -156,12 +177,13 @@ def _inputs(network: nn.Module, name: str, run: Callable[[], object]) -> Tensor 
         return None
     seen: list[Tensor] = []
 
-    def look(_: nn.Module, given: tuple[object, ...]) -> None:
-        value = given[argument] if len(given) > argument else None
+    def look(_: nn.Module, given: tuple[object, ...], named: dict[str, object]) -> None:
+        told = [*given, *named.values()]  # by place or by name, in the order of the module
+        value = told[argument] if len(told) > argument else None
         if isinstance(value, Tensor):
             seen.append(value.detach().reshape(-1, value.shape[-1]).cpu())
 
-    hook = module.register_forward_pre_hook(look)
+    hook = module.register_forward_pre_hook(look, with_kwargs=True)
     try:
         with torch.inference_mode():
             run()

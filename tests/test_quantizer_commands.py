@@ -177,6 +177,10 @@ def test_check_tells_every_check_and_its_reason(measured):
             ["export", *JOB, "--quantizer", "sign", "--out", "m", "--train-on", "al"],
             ["'al'", "--train-on all"],
         ),
+        (
+            ["export", *JOB, "--quantizer", "sign", "--out", "m", "--train-on", "all", "--run", "3"],
+            ["--train-on all", "leave out --run"],
+        ),
     ],
     ids=lambda value: " ".join(value[:2]),
 )

@@ -21,7 +21,7 @@ from models.encoders.graph_network import TYPICAL_ATOMS, GraphConfig, GraphNetwo
 from models.encoders.objectives import on_device
 from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
 from models.quantized_network import quantize_network, reestimate_norms
-from models.quantizers.base import Quantizer
+from models.quantizers.base import Quantizer, source_key
 from models.quantizers.quantized import Quantized
 from molecules.cache import content_key, environment
 from molecules.graphs import Graphs, featurize
@@ -153,13 +153,15 @@ class GraphEncoder(Encoder):
         """Return this encoder with its weights quantized, by the policy of ``models.quantized_network``."""
         made, device = copy.copy(self), self._device
         network = made._network = copy.deepcopy(self._prepared())
-        made._treatment = {"quantizer": quantizer.identity()}
+        made._treatment = {"quantizer": quantizer.identity(), "policy": source_key(quantize_network)}
         run = None
         if quantizer.calibration != "none" and smiles:
             made._treatment["calibration"] = list(smiles)
             run = partial(_feed, network, featurize(smiles), device)
+        before = copy.deepcopy(network.state_dict())
         made._layers = quantize_network(network, quantizer, run)
-        if norms and any(layer.alphabet is not None for layer in made._layers.values()):
+        changed = any(not torch.equal(before[name], value) for name, value in network.state_dict().items())
+        if norms and changed:
             made._treatment["norms"] = list(norms)
             reestimate_norms(network, partial(_feed, network, featurize(norms), device))
         return made

@@ -135,9 +135,9 @@ def check_bits(bits: int, low: int, high: int) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Raise ``ValueError`` unless ``seed`` is an integer of at least 0."""
-    if not (isinstance(seed, int) and seed >= 0):
-        raise ValueError(f"seed must be an integer of at least 0, not {seed!r}")
+    """Raise ``ValueError`` unless ``seed`` is an integer from 0 to 2^63 - 1."""
+    if not (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63):
+        raise ValueError(f"seed must be an integer from 0 to 2^63 - 1, not {seed!r}")
 
 
 def check_scale(scale: str) -> None:

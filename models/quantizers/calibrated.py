@@ -70,6 +70,9 @@ class Gptq(Quantizer):
     ``-(w_i - Q(w_i)) / U_ii * U_i,>i``: the optimal brain surgeon's update in the order of the columns. The
     grid is that of ``Uniform``, one scale a matrix, fixed beforehand. Without inputs it is ``Uniform``.
 
+    Relative error on standard normal weights: ``gptq-4`` 0.177, ``gptq-3`` 0.417, ``gptq-2`` 0.952,
+    ``gptq-3-training`` 0.417.
+
     Parameters
     ----------
     bits : int
@@ -121,6 +124,8 @@ class AdaRound(Quantizer):
     ``Q(w) = s (floor(w / s) + h)``, h the stretched sigmoid of a parameter per weight, which starts at plain
     rounding's remainder. Adam minimises ``tr (W - Q) G (W - Q)'`` and, from a fifth of the steps on,
     ``sum 1 - |2 h - 1|^b``, which drives h to 0 or 1 as b falls. Without inputs it is ``Uniform``.
+
+    Relative error on standard normal weights: ``adaround-4`` 0.177, ``adaround-3`` 0.417.
 
     Parameters
     ----------

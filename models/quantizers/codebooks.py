@@ -27,6 +27,9 @@ class KMeans(Quantizer):
     two starts, the quantiles of the weights and the grid of ``Clipped``, of which the better end is kept. So
     the error is never larger than that of uniform levels, clipped or not.
 
+    Relative error on standard normal weights: ``kmeans-4`` 0.098, ``kmeans-3`` 0.187, ``kmeans-2`` 0.345,
+    ``kmeans-1`` 0.604.
+
     Parameters
     ----------
     bits : int
@@ -69,6 +72,9 @@ class KMeans(Quantizer):
 @dataclass(frozen=True)
 class Quantile(Quantizer):
     """Bins that hold the same number of weights of a matrix each; the level of a bin is their mean.
+
+    Relative error on standard normal weights: ``quantile-4`` 0.150, ``quantile-3`` 0.237, ``quantile-2``
+    0.375.
 
     Parameters
     ----------

@@ -59,6 +59,10 @@ class Nested(Quantized):
     def dequantize(self) -> Tensor:
         """Return the levels, times the scales of the blocks."""
         values = self.table[self.scales.long()].flatten(-2)
+        if not 1 <= self.run <= values.shape[-1] or self.outer.shape[-1] != -(-values.shape[-1] // self.run):
+            raise ValueError(
+                f"{self.outer.shape[-1]} scales of {self.run} scales each for {values.shape[-1]}"
+            )
         scale = values * self.outer.repeat_interleave(self.run, dim=-1)[..., : values.shape[-1]]
         if self.offset is not None:
             scale = scale + self.offset

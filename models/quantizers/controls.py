@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_weight
+from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_seed, check_weight
 from models.quantizers.quantized import Floats, Grid, Quantized
 
 
@@ -17,6 +17,8 @@ def _floats(weight: Tensor) -> Floats:
 @dataclass(frozen=True)
 class Pruned(Quantizer):
     """Set the smallest weights of each matrix to zero and keep the others in float32.
+
+    Relative error on standard normal weights: ``pruned-90`` 0.747, ``pruned-50`` 0.267.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ class Pruned(Quantizer):
 class Noise(Quantizer):
     """Add Gaussian noise to every weight; nothing is quantized.
 
+    Relative error on standard normal weights: ``noise-30`` 0.301.
+
     Parameters
     ----------
     share : float
@@ -70,8 +74,9 @@ class Noise(Quantizer):
     exceptions = {"idempotent": "noise adds to noise", "scale": "the root mean square is rounded"}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        if not self.share >= 0:
-            raise ValueError(f"share must be at least 0, not {self.share}")
+        if not 0 <= self.share < float("inf"):
+            raise ValueError(f"share must be a number of at least 0, not {self.share}")
+        check_seed(self.seed)
 
     def quantize(self, weight: Tensor) -> Quantized:
         """Disturb every matrix of ``weight``, shape (..., out, in)."""
@@ -87,6 +92,8 @@ class Constant(Quantizer):
     """Replace every weight by the mean of its matrix: no information about single weights is left.
 
     Every benchmark of leaks must flag it: it leaks nothing and is good for nothing.
+
+    Relative error on standard normal weights: ``constant`` 1.000.
     """
 
     formula = "mean of w"

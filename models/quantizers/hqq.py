@@ -23,6 +23,9 @@ class HalfQuadratic(Quantizer):
     present error) and the zero points that are best for it; a matrix stops when its mean error no longer
     falls.
 
+    Relative error on standard normal weights: ``hqq-4`` 0.087, ``hqq-3`` 0.182, ``hqq-2`` 0.432,
+    ``hqq-1.58`` 0.649.
+
     Parameters
     ----------
     levels : int

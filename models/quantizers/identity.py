@@ -21,6 +21,8 @@ class Identity(Quantizer):
 
     It goes the same way as every quantizer, so that the float32 row of a table is made by the same code. The
     code of a weight is its bit pattern: equal codes are equal weights, and the two zeros differ.
+
+    Relative error on standard normal weights: ``float32`` 0.000.
     """
 
     formula = "w"

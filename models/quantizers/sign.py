@@ -25,6 +25,8 @@ class Sign(Quantizer):
     ``s`` is the scale that minimises ``||w - s sgn(w)||`` (Rastegari et al. 2016). One ``s`` a matrix is our
     reading of the "Sign" quantizer of arXiv 2502.06567.
 
+    Relative error on standard normal weights: ``sign`` 0.604, ``sign-unscaled`` 0.636.
+
     Parameters
     ----------
     scale : {"adaptive", "none"}

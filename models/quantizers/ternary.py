@@ -32,6 +32,10 @@ class Ternary(Quantizer):
     Without ties ``floor(sparsity (n - 1)) + 1`` of the ``n`` weights become zero; weights tied at the
     threshold all do.
 
+    Relative error on standard normal weights: ``ternary-33`` 0.456, ``ternary-33-unscaled`` 0.462,
+    ``ternary-50`` 0.439, ``ternary-50-unscaled`` 0.480, ``ternary-75`` 0.569, ``ternary-75-unscaled``
+    0.655, ``ternary-90`` 0.756, ``ternary-90-unscaled`` 0.829.
+
     Parameters
     ----------
     sparsity : float

@@ -26,6 +26,9 @@ class TernaryRule(Quantizer):
     ``optimal``: the least squared error of all ``t`` and ``s``: keep the k largest, where k maximises
     ``(sum of them)^2 / k``, ``s`` their mean.
 
+    Relative error on standard normal weights: ``ternary-absmean`` 0.514, ``ternary-twn`` 0.439,
+    ``ternary-optimal`` 0.437.
+
     Parameters
     ----------
     rule : {"absmean", "twn", "optimal"}

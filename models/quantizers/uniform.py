@@ -30,6 +30,13 @@ class Uniform(Quantizer):
     levels: 3 at 2 bits. That count, and one ``s`` a matrix, are our reading of the "k bits" quantizers of
     arXiv 2502.06567.
 
+    Relative error on standard normal weights: ``uniform-8`` 0.010, ``uniform-8-unscaled`` 0.391,
+    ``uniform-6`` 0.040, ``uniform-6-unscaled`` 0.391, ``uniform-5`` 0.083, ``uniform-5-unscaled`` 0.391,
+    ``uniform-4`` 0.177, ``uniform-4-unscaled`` 0.393, ``uniform-3`` 0.417, ``uniform-3-unscaled`` 0.399,
+    ``uniform-2`` 0.952, ``uniform-2-unscaled`` 0.458, ``uniform-4-row`` 0.119, ``uniform-4-group32`` 0.096,
+    ``uniform-3-row`` 0.276, ``uniform-3-group32`` 0.226, ``uniform-2-row`` 0.773, ``uniform-2-group32``
+    0.655.
+
     Parameters
     ----------
     bits : int
@@ -38,11 +45,6 @@ class Uniform(Quantizer):
         ``none`` clips the weights to [-1, 1] and rounds them on the fixed grid ``k / q``.
     per : {"tensor", "row"} or int
         What shares an ``s``: the matrix, a row, or a group of so many weights of a row.
-
-    Notes
-    -----
-    Relative error on 128 x 128 normal weights, one ``s`` a matrix: 0.96, 0.42, 0.18, 0.085, 0.042 and 0.0104
-    at 2, 3, 4, 5, 6 and 8 bits.
     """
 
     bits: int

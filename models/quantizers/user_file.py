@@ -109,7 +109,9 @@ def from_file(text: str) -> dict[str, Quantizer]:
     path, member = Path(match["file"]), match["member"]
     module, source = _load(path)
     chosen = _found(path, module) if member is None else {member: _member(path, module, member)}
-    alone = member is None and len(chosen) == 1
+    alone = (
+        list({**_special(module), **_functions(module)}) == list(chosen)[:1] if member else len(chosen) == 1
+    )
     # a NAME beside several would stand for none of them
     told = {key: value for key, value in vars(module).items() if alone or key != "NAME"}
     found: dict[str, Quantizer] = {}

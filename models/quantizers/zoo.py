@@ -6,6 +6,7 @@ A specification names a family and its parameters: ``ternary:sparsity=0.8``.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, fields
+from importlib.metadata import version
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -23,6 +24,8 @@ PAPER = (
     "sign",
 )
 
+#: Where a quantizer is from that is nobody's file.
+_PACKAGE = "an installed package"
 #: Names that stand for several quantizers.
 GROUPS = ("paper", "all", "controls", "libraries")
 
@@ -109,19 +112,20 @@ def resolve(names: Sequence[str]) -> dict[str, Quantizer]:
         text = name.strip()
         if text in GROUPS:
             chosen.update((member, _member(member)) for member in zoo_names(text))
-        elif is_user_file(text):
+        elif is_user_file(text) and text.partition(":")[0] not in FAMILIES:
             for own, quantizer in from_file(text).items():
                 _add_own(chosen, own, quantizer, text)
+        elif text in installed():
+            _add_own(chosen, text, from_package(text), _PACKAGE)
+        elif text in QUANTIZERS or text in ROWS:
+            chosen[text] = _member(text)
         elif ":" in text:
             quantizer = _parse(text)
             chosen[canonical_name(quantizer)] = quantizer
-        elif text in installed():
-            _add_own(chosen, text, from_package(text), "an installed package")
-        elif text in QUANTIZERS or text in ROWS:
-            chosen[text] = _member(text)
         else:
+            family = f"{text} is a family: write {_usage(text)}. " if text in FAMILIES else ""
             hint = (
-                f"Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; "
+                f"{family}Groups: {', '.join(GROUPS)}; own parameters: family:parameter=value,...; "
                 "your own: path/to/mine.py"
             )
             raise UnknownNameError("quantizer", text, {*QUANTIZERS, *ROWS, *installed()}, hint)
@@ -141,6 +145,8 @@ def described(quantizer: Quantizer) -> str:
         text = f"{canonical_name(quantizer)} = {quantizer!r}"
     except UnknownNameError:  # the user's own
         text = repr(quantizer)
+    if quantizer.library is not None:
+        text += f", {quantizer.library} {version(quantizer.library)}"
     return text[:400]
 
 
@@ -149,9 +155,12 @@ def _add_own(chosen: dict[str, Quantizer], name: str, quantizer: Quantizer, wher
     taken = QUANTIZERS[name] if name in QUANTIZERS else chosen.get(name)
     reserved = name in GROUPS or name in FAMILIES or (name in ROWS and taken is None)
     if reserved or (taken is not None and taken.identity() != quantizer.identity()):
+        advice = "NAME = 'my-quantizer' in the file, or @quantizer(name=...)"
+        if where == _PACKAGE:
+            advice = "the name of its entry point"
         raise MolmisError(
             f"the quantizer of {where} is called {name!r}, a name that stands for something else; give it "
-            "another: NAME = 'my-quantizer' in the file, or @quantizer(name=...)"
+            f"another: {advice}"
         )
     chosen[name] = quantizer
 
@@ -180,6 +189,14 @@ def canonical_name(quantizer: Quantizer) -> str:
 
 def _written(value: object) -> str:
     return canonical_name(value) if isinstance(value, Quantizer) else str(value)
+
+
+def _usage(family: str) -> str:
+    """Return how a quantizer of a family is written, with the parameters that it needs."""
+    cls = FAMILIES[family]
+    hints = get_type_hints(cls)
+    needed = [f"{f.name}={_allowed(hints[f.name])}" for f in _parameters(cls) if f.default is MISSING]
+    return f"{family}:{','.join(needed)}"
 
 
 def _parse(text: str) -> Quantizer:

@@ -261,6 +261,24 @@ LIES = {
         ls[0]["facts"].update(block=[10**12, 10**12]),
         t.update({"0.scale": torch.ones(2, 2)}),
     ),
+    "wide nested block": lambda m, ls, t: (
+        ls[0].update(kind="nested", parts={"levels": 0, "scales": 0, "table": 0, "outer": 0}),
+        ls[0]["facts"].update(run=2 * 10**8, block=[1, 10**8]),
+        ls[0]["facts"].pop("zero"),
+        ls[0]["facts"].pop("stored"),
+        t.update(
+            {
+                "0.scales": torch.zeros(2, 2, dtype=torch.uint8),
+                "0.table": torch.ones(1),
+                "0.outer": torch.ones(4),
+            }
+        ),
+    ),
+    "wide rotated block": lambda m, ls, t: (
+        ls[0].update(kind="rotated"),
+        ls[0]["facts"].update(columns=3, seed=0, block=[1, 2 * 10**8]),
+        t.update({"0.scale": torch.ones(2, 2)}),
+    ),
     "missing part": lambda m, ls, t: ls[0]["parts"].pop("scale"),
     "part of no layer": lambda m, ls, t: ls[0]["parts"].update(scale=9),
     "fact": lambda m, ls, t: ls[0].update(facts={}),
@@ -295,6 +313,18 @@ def test_what_is_rewritten_without_a_lie_is_read(small):
     before = unpack(small)
     rewritten(small, lambda m, ls, t: None)
     assert all(same(a, b) for a, b in zip(before.layers, unpack(small).layers, strict=True))
+
+
+def test_names_of_an_encoder_may_begin_with_one_another(tmp_path):
+    layer = QUANTIZERS["uniform-4"].quantize(torch.randn(5, 8))
+    state = EncoderState(
+        {"embedding.centre": torch.zeros(4), "embedding.codebook": torch.ones(2)}, {"embedding": layer}
+    )
+    write_artefact(tmp_path / "m", replace(head(QUANTIZERS["sign"]), encoder=state))
+    read = unpack(tmp_path / "m").encoder
+    assert read is not None
+    assert set(read.kept) == set(state.kept)
+    assert same(read.layers["embedding"], layer)
 
 
 def encoder(quantizer: Quantizer) -> EncoderState:

@@ -38,6 +38,14 @@ def test_equal_codes_are_one_candidate_and_the_latest_stands_for_it(name, expect
     assert quantized.distinct_epochs(1) == [0, 1, 2, 3, 4]
 
 
+def test_records_come_to_where_the_bank_lies(monkeypatch):
+    moved = []
+    move = torch.Tensor.to
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *a, **k: (moved.append(a), move(self, *a, **k))[1])
+    quantize_heads(snapshots(), QUANTIZERS["gptq-3"], torch.randn(20, 9))
+    assert (torch.device("cpu"),) in moved  # embeddings may lie on a GPU, banks never do
+
+
 def test_one_differing_code_in_one_layer_makes_a_candidate():
     heads = with_repeats()
     heads.weights[1][0, 3, 0, 0] *= -1

@@ -100,6 +100,15 @@ def test_a_published_graph_network_is_covered_whole():
     assert covered / total > 0.95
 
 
+def test_bias_is_a_word_of_a_name_and_other_numbers_than_float32_are_refused():
+    network = nn.Module()
+    network.unbiased_weight = nn.Parameter(torch.randn(2, 3))
+    network.bias_hh_l0 = nn.Parameter(torch.randn(3))
+    assert roles(network) == {"unbiased_weight": Q, "bias_hh_l0": B}
+    with pytest.raises(ValueError, match=r"0\.weight is torch\.float16; quantize the float32 network"):
+        roles(nn.Sequential(nn.Linear(2, 2)).half())
+
+
 def test_shared_parameters_stand_once():
     network = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
     network[1].weight = network[0].weight
@@ -124,6 +133,24 @@ class Cells(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         hidden = self.second(self.first(x).relu())
         return self.cell(hidden, self.table.weight[0, :3].expand(len(x), 3))
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.linear = nn.Linear(5, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(input=x)
+
+
+def test_inputs_that_are_given_by_name_are_seen():
+    network, quantizer = Named(), QUANTIZERS["gptq-3"]
+    records = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    expected = quantizer.quantize_layer(network.linear.weight.detach().clone(), Layer(0, 2, records))
+    found = quantize_network(network, quantizer, lambda: network(records))["linear.weight"]
+    assert torch.equal(found.codes, expected.codes)
 
 
 @pytest.mark.parametrize("name", ["gptq-3", "adaround-3"])
@@ -168,6 +195,9 @@ def test_statistics_of_norms_are_those_of_the_records():
     torch.testing.assert_close(norm.running_mean, torch.stack([h.mean(0) for h in hidden]).mean(0))
     torch.testing.assert_close(norm.running_var, torch.stack([h.var(0) for h in hidden]).mean(0))
     assert norm.momentum == 0.1
+    instance = nn.InstanceNorm1d(3, track_running_stats=True).eval()
+    reestimate_norms(instance, lambda: instance(torch.full((2, 3, 9), 5.0)))
+    torch.testing.assert_close(instance.running_mean, torch.full((3,), 5.0))
     # no dropout in between: the second norm sees what the first one, normalising each batch, hands on
     scaled = [(h - h.mean(0)) / torch.sqrt(h.var(0, correction=0) + norm.eps) for h in hidden]
     torch.testing.assert_close(

@@ -1,13 +1,16 @@
 """Quantizers of one's own: files of a function, of several, of classes; installed packages; mistakes."""
 
 import importlib.metadata
+import io
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
+from benchmark.listing import listing
 from models.quantizers import user_file
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer
 from models.quantizers.contract import check
@@ -289,12 +292,32 @@ def test_installed_packages(offered):
 
 def test_packages_that_cannot_be_used(offered):
     offered(sign=SIGN.replace("quantize(", "offered("), broken="x = 1/0\n", none="offered = 3\n")
-    with pytest.raises(MolmisError, match="stands for something else"):
+    with pytest.raises(
+        MolmisError, match="stands for something else; give it another: the name of its entry"
+    ):
         resolve(["sign"])
+    shown = Console(width=200, record=True, file=io.StringIO())
+    shown.print(listing("quantizers"))  # the others are listed, and what is broken with its reason
+    text = shown.export_text()
+    assert "broken" in text
+    assert "ZeroDivisionError" in text
+    assert "ternary-90" in text
     with pytest.raises(MolmisError, match=r"'broken' of the package .* cannot be loaded: ZeroDivisionError"):
         resolve(["broken"])
     with pytest.raises(MolmisError, match="'none' of the package"):
         resolve(["none"])
+
+
+def test_the_one_function_of_a_file_has_its_name_however_it_is_named(write):
+    path = write("BITS = 1\nNAME = 'mine'\n" + SIGN.split("BITS = 1\n")[-1])
+    assert list(resolve([f"{path}:quantize"])) == list(resolve([str(path)])) == ["mine"]
+
+
+def test_what_fails_is_told_with_the_weights_it_failed_on(write):
+    divided = "BITS = 8\ndef f(m):\n    top = abs(m).max()\n    return (m / top * 3).round() / 3 * top\n"
+    (quantizer,) = resolve([write(divided)]).values()
+    messages = [finding.message for finding in check(quantizer) if finding.check == "form"]
+    assert any(message.startswith("zero weights: raised") for message in messages)
 
 
 def test_the_example_of_the_page_keeps_the_contract(write):

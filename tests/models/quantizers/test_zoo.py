@@ -3,6 +3,7 @@
 import pytest
 
 from models.quantizers.base import QUANTIZERS
+from models.quantizers.contract import check
 from models.quantizers.identity import Identity
 from models.quantizers.sign import Sign
 from models.quantizers.ternary import Ternary
@@ -111,3 +112,27 @@ def test_a_quantizer_of_no_family_has_no_name():
 
     with pytest.raises(UnknownNameError, match="Stranger"):
         canonical_name(Stranger())
+
+
+def test_a_family_by_itself_says_what_it_needs():
+    with pytest.raises(UnknownNameError, match=r"uniform is a family: write uniform:bits=INTEGER\."):
+        resolve(["uniform"])
+
+
+def test_a_parameter_may_look_like_a_file():
+    with pytest.raises(UnknownNameError, match="'inner'"):
+        resolve(["last8:inner=mine.py"])
+
+
+@pytest.mark.parametrize(
+    "text", ["noise:share=inf", "noise:share=1,seed=-1", "stochastic:bits=2,seed=99999999999999999999"]
+)
+def test_numbers_that_nothing_can_be_made_of_are_refused(text):
+    with pytest.raises(MolmisError, match="must be"):
+        resolve([text])
+
+
+@pytest.mark.parametrize("dim", [1, 3, 6, 16, 32, 64])
+def test_vectors_of_any_length_keep_the_contract(dim):
+    (quantizer,) = resolve([f"pq:dim={dim},codes=16"]).values()
+    assert [finding for finding in check(quantizer) if finding.check == "levels"] == []
