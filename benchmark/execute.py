@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmark.calibration import caveats
@@ -260,7 +260,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "seed": protocol.seed,
         "split": protocol.split,
         "test_share": protocol.test_share,
-        "head": protocol.head.recipe(),
+        "head": asdict(protocol.head),
         **sizes,
         "origin": records.origin,
         "sha256": records.sha256,
