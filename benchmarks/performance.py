@@ -1,4 +1,4 @@
-"""Performance of heads on whole training sets, against published figures: ``python -m benchmarks.performance``.
+"""Performance of heads on whole training sets beside published figures: ``python -m benchmarks.performance``.
 
 Official or scaffold splits; five float32 heads on the whole pool for each task and encoder, mean and standard
 deviation on the test set. What is to be reached lies at or below what published models score (chemprop, RDKit
