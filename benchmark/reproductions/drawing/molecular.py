@@ -1,5 +1,6 @@
 """One panel a task: r against relative performance, a colour a quantizer and a marker an encoder."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -21,7 +22,7 @@ def draw(rows: pd.DataFrame) -> Figure:
         Those of ``fig3.csv`` or ``fig4.csv``.
     """
     tasks, encoders, quantizers = (list(dict.fromkeys(rows[c])) for c in ("task", "encoder", "quantizer"))
-    colours = dict(zip(quantizers, sns.color_palette("viridis", len(quantizers)), strict=True))
+    colours = _colours(quantizers)
     markers = dict(zip(encoders, _MARKERS * len(encoders), strict=False))
     across = min(COLUMNS, len(tasks))
     deep = -(-len(tasks) // across)
@@ -34,7 +35,9 @@ def draw(rows: pd.DataFrame) -> Figure:
         panel.axvline(1, color="0.8", lw=0.8, zorder=0)
         panel.set_title(task, fontsize=9, loc="left")
         panel.set_yscale("log")
-        panel.tick_params(labelsize=7)
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("{x:g}")
+        panel.tick_params(which="both", labelsize=7)
     for panel in axes[len(tasks) :]:
         panel.set_visible(False)
     figure.supxlabel("performance relative to float32, 95 % interval", fontsize=9)
@@ -45,6 +48,19 @@ def draw(rows: pd.DataFrame) -> Figure:
         handles=shown, loc="outside upper center", ncols=min(8, len(shown)), fontsize=7.5, frameon=False
     )
     return figure
+
+
+def _colours(quantizers: list[str]) -> dict[str, Any]:
+    """Return a colour of each quantizer: shades of one hue for those of a family, in the order given."""
+    by_family: dict[str, list[str]] = {}
+    for name in quantizers:
+        by_family.setdefault(re.split(r"[-:]", name)[0], []).append(name)
+    hues = sns.color_palette("colorblind", len(by_family))
+    found: dict[str, Any] = {}
+    for hue, members in zip(hues, by_family.values(), strict=True):
+        shades = sns.light_palette(hue, len(members) + 2)[2:]
+        found |= dict(zip(members, reversed(shades), strict=True))
+    return found
 
 
 def _point(panel: Any, row: pd.Series, colour: Any, marker: str) -> None:
