@@ -105,8 +105,7 @@ def plan_cell(
     MolmisError
         For an unknown name, data that cannot be had, or records that cannot be audited.
     """
-    zoo = _zoo(settings.quantizers)
-    flags = {name: _contract(name, quantizer, settings.scope) for name, quantizer in zoo.items()}
+    zoo, flags = checked_quantizers(settings)
     encoder = chosen_encoder(task, settings.encoder, settings.pretrain_on, settings.objective)
     if settings.scope.whole and not encoder.quantizable:
         raise MolmisError(
@@ -131,6 +130,18 @@ def plan_cell(
     return Cell(task, records, encoder, zoo, protocol, device), flags
 
 
+def checked_quantizers(settings: Settings) -> tuple[dict[str, Quantizer], Flags]:
+    """Return the quantizers that were asked for, and what a reader of their figures must know.
+
+    Raises
+    ------
+    MolmisError
+        If a name is unknown, or a quantizer breaks the contract.
+    """
+    zoo = _zoo(settings.quantizers)
+    return zoo, {name: _contract(name, quantizer, settings.scope) for name, quantizer in zoo.items()}
+
+
 def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
     """Measure a planned cell, or read it from the results store where it is there already."""
     protocol = cell.protocol
@@ -140,7 +151,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     stored = read_if_whole(path, progress)
     if stored is not None and stored.facts.get("key") == cell.key and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
-        return stored
+        return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
     if stored is not None and stored.facts.get("key") != cell.key:
         progress.note(f"results: {path} holds another cell; measuring this one again")
     rows, sizes = evaluate_cell(cell, progress)

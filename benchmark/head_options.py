@@ -1,5 +1,6 @@
 """Options of the command lines that say how heads are built and trained."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from molecules.errors import MolmisError
 
 if TYPE_CHECKING:
     from models.heads import HeadConfig
+    from tasks.task import Task
 
 _PANEL = "Heads"
 
@@ -73,12 +75,21 @@ class HeadOptions:
         """
         from models.heads import HeadConfig
 
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise MolmisError(f"--learning-rate {self.learning_rate:g} is not allowed; give a number above 0")
+        for name, lowest in (("learning_rate", "above 0"), ("weight_decay", "of at least 0")):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and (value > 0 or name == "weight_decay")):
+                option = f"--{name.replace('_', '-')}"
+                raise MolmisError(f"{option} {value:g} is not allowed; give a number {lowest}")
         given = {name: value for name, value in vars(self).items() if value is not None}
         if self.hidden is not None:
             given["hidden"] = _widths(self.hidden)
         return HeadConfig(**given)
+
+
+def refuse_widths(task: "Task", hidden: str | None) -> None:
+    """Raise ``MolmisError`` where widths are given for a task that decides them itself."""
+    if hidden is not None and task.hidden:
+        raise MolmisError(f"--hidden: the widths of {task.name} are parameters of the task; leave it out")
 
 
 def _widths(text: str) -> tuple[int, ...]:

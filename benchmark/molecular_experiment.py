@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmark.cell_runs import CellRuns
+from benchmark.cell_runs import REFERENCE, CellRuns
 from benchmark.privacy.ranking import percentile_interval
 from benchmark.results import CellResult
 from benchmark.tables import table_of
@@ -27,8 +27,10 @@ FIGURES = (
     *("relative_performance", "relative_low", "relative_high"),
     *("lira_auc", "lira_auc_low", "lira_auc_high", "zeros", "no_skill", "flags"),
 )
-#: Bootstrap resamples over cells.
+#: Bootstrap resamples over tasks.
 RESAMPLES = 4000
+#: Tasks of each kind that an interval over tasks takes, and the least difference that is one.
+FEWEST_TASKS, LEAST = 5, 0.001
 
 
 def rows_of(result: CellResult) -> pd.DataFrame:
@@ -73,6 +75,8 @@ class Loss:
         1 less the relative performance, mean over the cells of the kind.
     difference, low, high : float
         Regression less classification, with its 95 % interval from resampling tasks of each kind.
+    tasks : int
+        Of the kind that has fewer of them.
     """
 
     classification: float
@@ -80,11 +84,14 @@ class Loss:
     difference: float
     low: float
     high: float
+    tasks: int
 
     @property
     def verdict(self) -> str:
-        """Whether regression loses more."""
-        return "confirmed" if self.low > 0 else "refuted" if self.high < 0 else "undecided"
+        """Whether regression loses more: by an interval of enough tasks, and by more than nothing."""
+        if self.tasks < FEWEST_TASKS:
+            return f"undecided, from {self.tasks} tasks of a kind"
+        return "confirmed" if self.low > LEAST else "refuted" if self.high < -LEAST else "undecided"
 
 
 def losses(rows: pd.DataFrame) -> dict[str, Loss]:
@@ -99,6 +106,7 @@ def losses(rows: pd.DataFrame) -> dict[str, Loss]:
     """
     rng = np.random.default_rng(0)
     found = {}
+    rows = skilled(rows)
     for name, own in rows.groupby("quantizer", sort=False):
         by_task = own.groupby(["kind", "task"])["relative_performance"].mean()
         means = {str(kind): 1 - part.to_numpy(dtype=float) for kind, part in by_task.groupby("kind")}
@@ -108,8 +116,18 @@ def losses(rows: pd.DataFrame) -> dict[str, Loss]:
         difference = _resampled(regression, rng) - _resampled(classification, rng)
         low, high = np.percentile(difference, [2.5, 97.5])
         ours = float(classification.mean()), float(regression.mean())
-        found[str(name)] = Loss(*ours, ours[1] - ours[0], float(low), float(high))
+        fewer = min(len(classification), len(regression))
+        found[str(name)] = Loss(*ours, ours[1] - ours[0], float(low), float(high), fewer)
     return found
+
+
+def skilled(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of cells whose float32 heads have skill: of the others nothing can be lost."""
+    reference = rows[rows["quantizer"] == REFERENCE]
+    useless = reference[reference["no_skill"] | reference["relative_performance"].isna()]
+    cells = rows["task"] + " " + rows["encoder"]
+    kept = rows[~cells.isin(useless["task"] + " " + useless["encoder"])]
+    return kept[kept["relative_performance"].notna()]
 
 
 def _resampled(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -136,11 +154,19 @@ def sentences(rows: pd.DataFrame, other: pd.DataFrame | None, failed: Sequence[s
         less = SPARSER[SPARSER.index(str(name)) - 1]
         told = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items())
         yield f"Paper: more sparsity, more privacy. {name} against {less}: {told} of {len(own)} cells."
+    if other is not None and set(other["encoder"]) != set(rows["encoder"]):
+        named = ", ".join(sorted(set(other["encoder"])))
+        yield f"The experiment of the other kind is of other encoders: {named}."
+        other = None
     if other is None:
         yield "Paper: regression loses more. The experiment of the other kind is not measured yet."
     else:
         yield "Paper: regression loses more. Loss of relative performance, mean [95 % interval] over tasks:"
-        for name, loss in losses(pd.concat([rows, other])).items():
+        both = pd.concat([rows, other])
+        lost = len(both[both["quantizer"] == REFERENCE]) - len(skilled(both).query("quantizer == @REFERENCE"))
+        if lost:
+            yield f"  {lost} cells are left out: float32 has no skill there."
+        for name, loss in losses(both).items():
             yield (
                 f"  {name}: classification {loss.classification:.3f}, regression {loss.regression:.3f}, "
                 f"difference {loss.difference:.3f} [{loss.low:.3f}, {loss.high:.3f}]: {loss.verdict}"

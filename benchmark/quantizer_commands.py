@@ -19,6 +19,7 @@ from benchmark.head_options import (
     Hidden,
     LearningRate,
     WeightDecay,
+    refuse_widths,
 )
 from benchmark.run import Device, wide
 from benchmark.scope import Scope
@@ -167,6 +168,7 @@ def export(
             objective=pretrain_objective,
         )
         found = chosen_task(task, smiles, target or [], kind)
+        refuse_widths(found, hidden)
         head = export_head(
             found,
             DataOptions(data_dir, progress=progress),

@@ -19,6 +19,7 @@ from benchmark.head_options import (
     Hidden,
     LearningRate,
     WeightDecay,
+    refuse_widths,
 )
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
@@ -297,6 +298,7 @@ def run(
             run_suite(suite, asked)
             return
         chosen = chosen_task(task or DEFAULT_TASK, smiles, target or [], kind)
+        refuse_widths(chosen, hidden)
         (show_data if report_data else run_cell)(chosen, asked)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 
 from benchmark.data_sheet import FILE, data_sheet
-from benchmark.execute import Settings, measure
+from benchmark.execute import Settings, checked_quantizers, measure
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.report import FIGURES, REPORT_FILES, Report
@@ -24,8 +24,9 @@ from benchmark.suite_run import (
 )
 from benchmark.suites import get_suite
 from molecules.cache import writable, writable_file
-from molecules.errors import MolmisError
+from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import Progress
+from molecules.splits import SPLITS
 from tasks.task import DataOptions, Task
 
 
@@ -102,6 +103,9 @@ def run_suite(name: str, asked: Asked) -> None:
         If there is no such suite, or no cell of it could be measured.
     """
     suite, out, progress = chosen_suite(get_suite(name), asked.settings.encoder), asked.out, asked.progress
+    checked_quantizers(asked.settings)  # what is wrong with every cell is told once
+    if asked.settings.split not in (None, *SPLITS):
+        raise UnknownNameError("split", str(asked.settings.split), SPLITS)
     for file in SUITE_FILES if out is not None else ():
         writable_file(Path(out or "") / file, "--out")
     cells: list[Measured | Failed] = []

@@ -15,6 +15,7 @@ from benchmark.execute import Settings, measure
 from benchmark.report import MISSING, number
 from benchmark.results import CellResult
 from benchmark.suites import Suite
+from benchmark.tables import STABLE_COLUMNS
 from models.encoders.choice import chosen_encoder
 from molecules.cache import atomic_write
 from molecules.errors import MolmisError
@@ -105,15 +106,20 @@ def chosen_suite(suite: Suite, encoders: str | None, tasks: str | None = None) -
     """
     wanted = [_names(text) for text in (tasks, encoders)]
     suite = replace(suite, tasks=wanted[0] or suite.tasks, encoders=wanted[1] or suite.encoders)
-    if wanted[0] or wanted[1]:
-        for task in suite.tasks:
-            for encoder in suite.encoders:
-                chosen_encoder(get_task(task), encoder)
+    for task in suite.tasks if wanted[0] else ():
+        get_task(task)
+    found: dict[str, str] = {}
+    for encoder in suite.encoders if wanted[1] else ():
+        name = chosen_encoder(get_task(suite.tasks[0]), encoder).name
+        if found.setdefault(name, encoder) != encoder:
+            raise MolmisError(
+                f"{found[name]} and {encoder} would both be called {name}; rename one, to tell them apart"
+            )
     return suite
 
 
 def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
 def write_suite(folder: Path, cells: Sequence[Measured | Failed]) -> list[Path]:
@@ -143,7 +149,7 @@ def cell_folder(folder: Path, result: CellResult) -> Path:
 def all_tables(cells: Sequence[Measured | Failed]) -> pd.DataFrame:
     """Return the tables of all cells, one below the other."""
     tables = [cell.table for cell in cells if isinstance(cell, Measured)]
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*STABLE_COLUMNS])
 
 
 def summary(cells: Sequence[Measured | Failed]) -> pd.DataFrame:
@@ -160,7 +166,8 @@ def summary(cells: Sequence[Measured | Failed]) -> pd.DataFrame:
     frame = all_tables(cells)
     if frame.empty:
         return pd.DataFrame(columns=["quantizer", "cells"])
-    frame = frame.assign(cell=frame["task"] + " " + frame["encoder"])
+    lengths = [len(cell.table) for cell in cells if isinstance(cell, Measured)]
+    frame = frame.assign(cell=np.repeat(np.arange(len(lengths)), lengths))
     ranked = frame.groupby("cell")["privacy_rank"].transform("count").astype(float)
     rank = frame["privacy_rank"].astype(float)
     frame["privacy"] = np.where(ranked > 1, (ranked - rank) / (ranked - 1).clip(lower=1), np.nan)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from molecules.errors import MolmisError
 from molecules.streams import stream
 from tasks.task import Kind
 
@@ -269,6 +270,8 @@ def train_block(
     ------
     ValueError
         If the runs have different numbers of members.
+    MolmisError
+        If training diverges.
     """
     sizes_of_runs = set(members.sum(1).tolist())
     if len(sizes_of_runs) != 1:
@@ -309,6 +312,11 @@ def train_block(
             if done in wanted:
                 kept.append(_copied(weights, biases))
         on_epoch(1)
+    if not all(bool(torch.isfinite(part).all()) for part in (*kept[-1].weights, *kept[-1].biases)):
+        raise MolmisError(
+            "training diverged: weights are no longer finite; give a smaller --learning-rate, or labels of a "
+            "smaller spread"
+        )
     snapshots = Heads(
         tuple(torch.stack([k.weights[layer] for k in kept], 1) for layer in range(len(weights))),
         tuple(torch.stack([k.biases[layer] for k in kept], 1) for layer in range(len(biases))),

@@ -80,6 +80,11 @@ def _encoder(artefact: Artefact, given: str | None = None) -> Encoder:
     if origin.inputs is not Inputs.MOLECULES:
         raise MolmisError(f"the head is of {origin.task}, whose records are vectors; it takes no molecules")
     encoder = published_encoder(origin.encoder, dict(origin.options), given)
+    if encoder.key != origin.encoder_key and "outside" in dict(origin.options):
+        raise DataError(
+            f"the head was trained on other embeddings than those of {given}: give the very file or "
+            f"checkpoint, which was called {dict(origin.options)['outside']}"
+        )
     if encoder.key != origin.encoder_key:
         raise DataError(
             f"the head was trained on another recipe of the encoder {origin.encoder} ({origin.encoder_key}; "

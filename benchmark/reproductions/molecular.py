@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Suite of each figure.
 SUITES = {"fig3": "paper-classification", "fig4": "paper-regression"}
+#: What the labels of its tasks are.
+KINDS = {"fig3": "classification", "fig4": "regression"}
 
 Encoders = Annotated[
     str | None, typer.Option("--encoder", help="Encoders, separated by commas, instead of the suite's.")
@@ -76,11 +78,15 @@ def _figure(
     from benchmark.reproductions.drawing.molecular import draw
     from benchmark.suite_run import Failed, chosen_suite, run_cells
     from benchmark.suites import get_suite
+    from tasks.catalogue import get_task
     from tasks.task import DataOptions
 
     progress = Bar(Console(stderr=True))
     settings = Settings(runs=runs, results=results)
     suite = chosen_suite(get_suite(SUITES[name]), encoder, tasks)
+    wrong = [task for task in suite.tasks if get_task(task).kind != KINDS[name]]
+    if wrong:
+        raise MolmisError(f"--tasks: {', '.join(wrong)} is no task of {KINDS[name]}, which {name} is about")
     cells = list(run_cells(suite, DataOptions(data_dir, progress=progress), settings, rows_of, progress))
     failed = [f"{c.task} · {c.encoder}: {c.reason}" for c in cells if isinstance(c, Failed)]
     frames = [cell.table for cell in cells if not isinstance(cell, Failed)]

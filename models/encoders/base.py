@@ -69,6 +69,10 @@ class Encoder(ABC):
         """Make the encoder ready, such as by pretraining it on first use; without effect where it is."""
         del device, progress  # an encoder without weights has nothing to prepare
 
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the dimensions, where they come from columns of a file."""
+        return ()
+
     @property
     def parameters(self) -> int:
         """Numbers that are learned: none, unless an encoder says otherwise."""

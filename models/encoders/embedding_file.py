@@ -57,6 +57,10 @@ class EmbeddingFile(Encoder):
         }
         return {**told, "version": 1}
 
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the dimensions in the file."""
+        return self.table.columns
+
     def labels(self) -> tuple[str, ...] | None:
         """Return what is declared."""
         return self.declaration.labels

@@ -5,9 +5,10 @@
 - ``.csv``, ``.tsv``, also with ``.gz``: a column ``smiles`` or ``inchikey``, and one column a dimension.
 """
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from molecules.parse import canonical, is_empty, parse_all
 
 #: What files of embeddings end in.
 ENDINGS = (".npz", ".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
+#: What columns are called that pandas writes for the index of a table.
+_INDEX = re.compile(r"|unnamed: \d+|index|__index_level_\d+__", re.IGNORECASE)
 _KEYS = ("smiles", "canonical_smiles", "inchikey", "inchi_key")
 
 
@@ -35,12 +38,15 @@ class EmbeddingTable:
         All finite.
     unreadable : int
         Rows whose SMILES is none.
+    columns : tuple of str
+        Names of the dimensions, where they stand in columns of their own.
     """
 
     inchikeys: bool
     places: dict[str, int]
     vectors: NDArray[np.float32]
     unreadable: int = 0
+    columns: tuple[str, ...] = ()
 
     def rows(self, smiles: Sequence[str]) -> list[int | None]:
         """Return the row of each molecule, given as canonical SMILES; None where there is none."""
@@ -65,8 +71,14 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     """
     if not path.is_file():
         raise DataError(f"--encoder: there is no file {path}")
-    read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix, _text)
-    key, names, vectors = read(path)
+    read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix.lower(), _text)
+    key, names, vectors, columns = read(path)
+    numbered = [name for name in columns if _INDEX.fullmatch(name)]
+    if numbered:
+        raise DataError(
+            f"{path}: the column {numbered[0]!r} looks like numbers of rows, which are no embedding; write "
+            "the table without its index (index=False)"
+        )
     if vectors.ndim != 2 or not vectors.size or len(names) != len(vectors):
         raise DataError(
             f"{path}: {len(names)} molecules and embeddings of the shape {vectors.shape} do not belong "
@@ -78,7 +90,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
             f"{path}: {len(wrong)} of {len(vectors)} embeddings hold a number that is not finite, "
             f"{_examples([names[row] for row in wrong])}; leave these molecules out, or embed them anew"
         )
-    return _by_molecule(path, "inchi" in key, names, vectors)
+    return replace(_by_molecule(path, "inchi" in key, names, vectors), columns=columns)
 
 
 def _by_molecule(
@@ -114,19 +126,24 @@ def _examples(names: Sequence[str]) -> str:
     return "such as " + ", ".join(names[:3])
 
 
-def _npz(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+#: What reading gives: which column names molecules, their names, the vectors, and names of the dimensions.
+_Read = tuple[str, list[str], NDArray[np.float32], tuple[str, ...]]
+
+
+def _npz(path: Path) -> _Read:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name.lower(): file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path} cannot be read as arrays ({error}); write texts as numpy.str_") from None
     key = _key(path, list(arrays))
     if "embeddings" not in arrays:
         raise DataError(f"{path} holds {', '.join(arrays)}; the array of vectors is to be called embeddings")
-    return key, [str(name) for name in arrays[key].ravel()], _numbers(path, arrays["embeddings"])
+    names = [name.decode() if isinstance(name, bytes) else str(name) for name in arrays[key].ravel()]
+    return key, names, _numbers(path, arrays["embeddings"]), ()
 
 
-def _parquet(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+def _parquet(path: Path) -> _Read:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -134,7 +151,8 @@ def _parquet(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as Parquet ({error})") from None
-    table = table.rename_columns([name.lower() for name in table.column_names])
+    keyed = [name.lower() if name.lower() in _KEYS else name for name in table.column_names]
+    table = table.rename_columns(keyed)
     key = _key(path, table.column_names)
     others = [name for name in table.column_names if name not in _KEYS]
     lists = [name for name in others if pa.types.is_list(table.schema.field(name).type)
@@ -154,18 +172,20 @@ def _parquet(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
         values = _numbers(
             path, np.stack([table.column(name).to_numpy() for name in others], 1) if others else []
         )
-    return key, [str(name or "") for name in table.column(key).to_pylist()], values
+    columns = () if lists else tuple(others)
+    return key, [str(name or "") for name in table.column(key).to_pylist()], values, columns
 
 
-def _text(path: Path) -> tuple[str, list[str], NDArray[np.float32]]:
+def _text(path: Path) -> _Read:
     from tasks.table_file import read_table
 
     table = read_table(path)
     header = [name.lower() for name in table.header]
     key = _key(path, header)
     place = header.index(key)
-    numbers = [[row[column] for row in table.rows] for column, name in enumerate(header) if name not in _KEYS]
-    return key, [row[place] for row in table.rows], _numbers(path, np.array(numbers).T)
+    others = [column for column, name in enumerate(header) if name not in _KEYS]
+    numbers = _numbers(path, np.array([[row[column] for row in table.rows] for column in others]).T)
+    return key, [row[place] for row in table.rows], numbers, tuple(table.header[column] for column in others)
 
 
 def _key(path: Path, names: Sequence[str]) -> str:

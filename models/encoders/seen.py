@@ -56,6 +56,12 @@ def refuse_fitted(encoder: Encoder, task: str, targets: Sequence[str], sha256: s
     MolmisError
         If it was.
     """
+    told = {name.strip().lower() for name in encoder.columns()}
+    among = [target for target in targets if target.strip().lower() in told]
+    if among:
+        raise MolmisError(
+            f"the embeddings of {encoder.name} have a column {among[0]!r}, a label of {task}; take it out"
+        )
     audited = {sha256, *_names(task, targets)}
     fitted = [declared for declared in encoder.labels() or () if declared in audited]
     if fitted:

@@ -78,3 +78,6 @@ def test_halves_alone_say_nothing_of_the_whole_pool_and_either_is_kept(tmp_path)
     again = measure(task(), DataOptions(), replace(halves, train_on=TrainOn.ALL), listener)
     assert any("results: reused" in note for note in listener.notes)
     assert again.full_pool is not None
+    listener = Listener()
+    halves_again = measure(task(), DataOptions(), halves, listener)
+    assert halves_again.full_pool is None  # what is shown depends on what was asked for alone

@@ -69,9 +69,10 @@ def rows(kind: Kind, values: dict[str, list[float]], encoders: int = 2) -> pd.Da
                 "kind": str(kind),
                 "quantizer": name,
                 "relative_performance": value + 0.01 * encoder,
+                "no_skill": False,
                 "sparser_is_more_private": "",
             }
-            for name, column in values.items()
+            for name, column in {**values, "float32": [1.0] * len(next(iter(values.values())))}.items()
             for place, value in enumerate(column)
             for encoder in range(encoders)
         ]
@@ -79,8 +80,12 @@ def rows(kind: Kind, values: dict[str, list[float]], encoders: int = 2) -> pd.Da
 
 
 def test_losses_are_means_over_tasks_with_intervals_over_tasks():
-    classification = rows(Kind.CLASSIFICATION, {"sign": [0.9, 0.8, 0.85, 0.95], "uniform-8": [1, 1, 1, 1]})
-    regression = rows(Kind.REGRESSION, {"sign": [0.5, 0.4, 0.45], "uniform-8": [1, 0.99, 1.01]})
+    classification = rows(
+        Kind.CLASSIFICATION, {"sign": [0.9, 0.8, 0.85, 0.95, 0.875], "uniform-8": [1, 1, 1, 1, 1]}
+    )
+    regression = rows(
+        Kind.REGRESSION, {"sign": [0.5, 0.4, 0.45, 0.5, 0.4], "uniform-8": [1, 0.99, 1.01, 0.99, 1.01]}
+    )
     found = losses(pd.concat([classification, regression]))
     sign = found["sign"]
     assert sign.classification == pytest.approx(1 - 0.875 - 0.005)
@@ -89,8 +94,22 @@ def test_losses_are_means_over_tasks_with_intervals_over_tasks():
     assert sign.low < sign.difference < sign.high
     assert sign.verdict == "confirmed"
     assert found["uniform-8"].verdict == "undecided"
-    assert Loss(0.5, 0.1, -0.4, -0.5, -0.3).verdict == "refuted"
+    assert Loss(0.5, 0.1, -0.4, -0.5, -0.3, 5).verdict == "refuted"
+    assert Loss(0, 0, 0.0002, 0.0001, 0.0003, 5).verdict == "undecided"  # surely, and nothing
+    assert Loss(0.5, 0.1, -0.4, -0.5, -0.3, 4).verdict == "undecided, from 4 tasks of a kind"
     assert losses(regression) == {}
+
+
+def test_cells_without_skill_and_figures_that_are_missing_are_left_out():
+    regression = rows(Kind.REGRESSION, {"sign": [0.5, 0.4, 0.45, 0.5, 0.4, 0.3]})
+    regression.loc[regression["task"] == "regression-5", "no_skill"] = True
+    missing = (regression["task"] == "regression-0") & (regression["quantizer"] == "sign")
+    regression.loc[missing, "relative_performance"] = np.nan
+    found = losses(pd.concat([rows(Kind.CLASSIFICATION, {"sign": [1.0] * 6}), regression]))["sign"]
+    assert found.tasks == 4
+    assert found.regression == pytest.approx(1 - np.mean([0.4, 0.45, 0.5, 0.4]) - 0.005)
+    said = list(sentences(regression, rows(Kind.CLASSIFICATION, {"sign": [1.0] * 6}), []))
+    assert any("2 cells are left out" in text for text in said)
 
 
 def test_sentences_say_what_became_of_both_statements():
@@ -125,6 +144,7 @@ def test_both_commands_end_to_end(tmp_path, monkeypatch):
         return task(kind=Kind.CLASSIFICATION if name == "classes" else Kind.REGRESSION)
 
     monkeypatch.setattr(suite_run, "get_task", known)
+    monkeypatch.setattr("tasks.catalogue.get_task", known)
     monkeypatch.setattr("benchmark.execute.HeadConfig", lambda: HEAD)
     folder = ["--out", str(tmp_path / "out"), "--results", str(tmp_path / "results"), "--encoder", "ecfp"]
     one = CliRunner().invoke(app, ["fig3", *folder, "--tasks", "classes"])
@@ -135,3 +155,6 @@ def test_both_commands_end_to_end(tmp_path, monkeypatch):
     assert "Loss of relative performance" in two.output
     for name in ("fig3", "fig4"):
         assert {path.suffix for path in (tmp_path / "out").glob(f"{name}.*")} == {".csv", ".png", ".svg"}
+    wrong = CliRunner().invoke(app, ["fig3", *folder, "--tasks", "numbers"])
+    assert wrong.exit_code == 2
+    assert "numbers is no task of classification" in wrong.output

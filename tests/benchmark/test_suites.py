@@ -8,11 +8,11 @@ import pytest
 
 from benchmark import suite_run
 from benchmark.execute import Settings
-from benchmark.suite_run import Failed, Measured, all_tables, run_cells, summary, write_suite
+from benchmark.suite_run import Failed, Measured, all_tables, chosen_suite, run_cells, summary, write_suite
 from benchmark.suites import SUITES, Suite, get_suite
-from benchmark.tables import summarise
+from benchmark.tables import STABLE_COLUMNS, summarise
 from models.encoders.base import ENCODERS
-from molecules.errors import DataError, UnknownNameError
+from molecules.errors import DataError, MolmisError, UnknownNameError
 from tasks.catalogue import TASKS
 from tasks.task import DataOptions
 from tests.benchmark.test_execute import HEAD, task
@@ -105,3 +105,26 @@ def test_the_summary_is_the_mean_over_cells():
     assert found.loc["sign", "relative_high"] == pytest.approx(0.7)
     assert np.isnan(found.loc["ternary-50", "lira"])
     assert summary([Failed("c", "e", "lost")]).empty
+
+
+def test_a_cell_that_is_there_twice_counts_its_own_ranks():
+    cells = [Measured("a", "e", table("a", [3, 1, 2], [1, 0.5, 0.8]))] * 2
+    assert summary(cells).set_index("quantizer")["privacy"].tolist() == [0.0, 1.0, 0.5]
+
+
+def test_names_are_measured_once_and_files_are_told_apart(tmp_path):
+    chosen = chosen_suite(SUITES["embedded"], "ecfp, ecfp,gin", "pains,pains")
+    assert (chosen.tasks, chosen.encoders) == (("pains",), ("ecfp", "gin"))
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "emb.csv").write_text(f"smiles,x\nCCO,{ord(folder)}\n")
+    both = f"{tmp_path}/a/emb.csv,{tmp_path}/b/emb.csv"
+    with pytest.raises(MolmisError, match="would both be called file-emb"):
+        chosen_suite(SUITES["embedded"], both)
+    with pytest.raises(UnknownNameError):
+        chosen_suite(SUITES["embedded"], "ecpf")
+
+
+def test_a_suite_of_failed_cells_still_has_its_columns(tmp_path):
+    write_suite(tmp_path, [Failed("c", "e", "lost")])
+    assert list(pd.read_csv(tmp_path / "suite.csv").columns) == list(STABLE_COLUMNS)

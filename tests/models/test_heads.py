@@ -10,6 +10,7 @@ from torch import nn
 
 from models.bank_file import load_bank, save_bank
 from models.heads import HeadConfig, Heads, label_units, record_losses, train_block
+from molecules.errors import MolmisError
 from molecules.splits import member_halves
 from molecules.streams import stream
 from tasks.task import Kind
@@ -251,3 +252,10 @@ def test_bank_file_round_trip(tmp_path):
             assert torch.equal(one, two)
     assert load_bank(path, "another key") is None
     assert load_bank(tmp_path / "absent.safetensors", "key") is None
+
+
+def test_training_that_diverges_is_one_line():
+    inputs, labels = data(Kind.REGRESSION)
+    config = replace(CONFIG, learning_rate=1e30)
+    with pytest.raises(MolmisError, match=r"training diverged: .* smaller --learning-rate"):
+        train_block(Kind.REGRESSION, inputs, labels, member_halves(len(inputs), 2, 0), config, 0, 0)

@@ -41,11 +41,11 @@ def draw(rows: pd.DataFrame) -> Figure:
     for panel in axes[len(tasks) :]:
         panel.set_visible(False)
     figure.supxlabel("performance relative to float32, 95 % interval", fontsize=9)
-    figure.supylabel("r × 10⁴ (up = more private); hollow: no effect told from none", fontsize=9)
+    figure.supylabel("r × 10⁴ (up = more private)\nhollow: no effect told from none", fontsize=9)
     shown = [Line2D([], [], color=colours[q], marker="o", ls="", label=q) for q in quantizers]
     shown += [Line2D([], [], color="0.4", marker=markers[e], ls="", label=e) for e in encoders]
     figure.legend(
-        handles=shown, loc="outside upper center", ncols=min(8, len(shown)), fontsize=7.5, frameon=False
+        handles=shown, loc="outside upper center", ncols=max(2, 2 * across), fontsize=7.5, frameon=False
     )
     return figure
 

@@ -10,7 +10,8 @@ from rdkit import Chem
 
 from models.encoders.base import embed
 from models.encoders.embedding_file import EmbeddingFile
-from molecules.errors import DataError
+from models.encoders.seen import refuse_fitted
+from molecules.errors import DataError, MolmisError
 from tests.listener import Listener
 
 WRITTEN = ["OCC", "c1ccccc1O", "C(=O)(O)C", "C[C@@H](N)C(O)=O"]
@@ -145,3 +146,34 @@ def test_the_recipe_is_the_content_and_the_cache_is_used(tmp_path, own_cache):
     assert found.tolist() == embed(first, CANONICAL).tolist() == VECTORS.tolist()
     assert first.parameters == 0
     assert not first.quantizable
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "__index_level_0__"])
+def test_numbers_of_rows_are_no_embedding(name, tmp_path):
+    columns("smiles", WRITTEN).assign(**{name: range(4)}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(DataError, match="looks like numbers of rows"):
+        EmbeddingFile(tmp_path / "a.csv")
+    columns("smiles", WRITTEN).to_csv(tmp_path / "b.csv")  # as pandas writes it where nobody says otherwise
+    with pytest.raises(DataError, match="looks like numbers of rows"):
+        EmbeddingFile(tmp_path / "b.csv")
+
+
+def test_a_label_among_the_dimensions_is_refused(tmp_path):
+    columns("smiles", WRITTEN).assign(PIC50=[1.0, 2, 3, 4]).to_csv(tmp_path / "a.csv", index=False)
+    encoder = EmbeddingFile(tmp_path / "a.csv")
+    with pytest.raises(MolmisError, match="have a column 'pIC50', a label of toy; take it out"):
+        refuse_fitted(encoder, "toy", ["pIC50"], "0")
+    refuse_fitted(encoder, "toy", ["logP"], "0")
+
+
+def test_endings_in_capitals_bytes_and_arrays_of_another_kind(tmp_path):
+    np.savez(tmp_path / "a.npz", smiles=np.array(WRITTEN, dtype="S"), embeddings=VECTORS)
+    shutil.copy(tmp_path / "a.npz", tmp_path / "B.NPZ")
+    for name in ("a.npz", "B.NPZ"):
+        np.testing.assert_allclose(EmbeddingFile(tmp_path / name).encode(CANONICAL), VECTORS)
+    np.save(tmp_path / "c.npy", VECTORS)
+    (tmp_path / "c.npy").rename(tmp_path / "c.npz")
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        EmbeddingFile(tmp_path / "c.npz")
+    columns("smiles", WRITTEN).assign(E0=1.0).to_parquet(tmp_path / "d.parquet")
+    assert EmbeddingFile(tmp_path / "d.parquet").encode(CANONICAL).shape == (4, 4)
