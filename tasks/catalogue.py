@@ -16,6 +16,15 @@ __all__ = ["TASKS", "Records", "add_task", "get_task", "load_records"]
 TASKS: Registry[Task] = Registry("task", "tasks")
 
 
+#: Tasks that share measurements under several names: who was fitted on one has seen labels of the others.
+SAME_MEASUREMENTS = (
+    frozenset({"bbbp", "bbb_martins"}),
+    frozenset({"lipophilicity", "lipophilicity_astrazeneca"}),
+    frozenset({"bace", "bace-regression"}),
+    frozenset({"chembl2321810", "chembl2321810-active"}),
+)
+
+
 def add_task(task: Task) -> Task:
     """Add a task to the catalogue under its own name; a name already taken raises ``ValueError``."""
     return TASKS.add(task.name, task)

@@ -10,12 +10,16 @@ of those that it saw without labels. Both may be left out, which means that nobo
 
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from models.encoders.pretraining_molecules import MoleculeFile, pretraining_smiles
-from molecules.errors import DataError
+from molecules.errors import DataError, MolmisError
+from tasks.catalogue import TASKS, get_task
 
 _KNOWN = {"labels", "molecules"}
+#: How like the name of a task a name is that was meant to be it.
+_NEAR = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,24 @@ def declaration_of(path: Path) -> Declaration:
     texts = labels is None or (isinstance(labels, list) and all(isinstance(name, str) for name in labels))
     if not texts or not isinstance(molecules, str | None) or set(told) - _KNOWN:
         raise DataError(f"{beside} is no declaration; it is to hold something like {example}")
+    for name in labels or ():
+        _check_known(beside, name)
     return Declaration(
         None if labels is None else tuple(labels),
         None if molecules is None else MoleculeFile.at(beside.parent / molecules, beside.name),
     )
+
+
+def _check_known(beside: Path, name: str) -> None:
+    """Raise where labels are misspelt: those of a task would never be refused then.
+
+    A name that is near that of no task may be that of one which is not in the catalogue.
+    """
+    base, colon, _ = name.partition(":")
+    if base not in TASKS and not get_close_matches(base.lower(), TASKS, 1, _NEAR):
+        return
+    try:
+        if base not in TASKS or (colon and len(TASKS[base].targets) > 1):
+            get_task(name)
+    except MolmisError as error:
+        raise DataError(f"{beside}, labels: {error}") from None

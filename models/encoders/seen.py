@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from models.encoders.base import Encoder
 from molecules.errors import MolmisError
+from tasks.catalogue import SAME_MEASUREMENTS
 
 
 @dataclass(frozen=True)
@@ -74,4 +75,5 @@ def refuse_fitted(encoder: Encoder, task: str, targets: Sequence[str], sha256: s
 def _names(task: str, targets: Sequence[str]) -> set[str]:
     """Return how labels of a task may be declared: the task, what it is one label of, and each label."""
     whole = {task} if task.startswith("file:") else {task, task.partition(":")[0]}
-    return whole | {f"{name}:{target}" for name in whole for target in targets}
+    others = {name for same in SAME_MEASUREMENTS if whole & same for name in same}
+    return whole | others | {f"{name}:{target}" for name in whole for target in targets}

@@ -178,3 +178,35 @@ def test_declarations(file, library, tmp_path):
     beside.write_text(json.dumps({"molecules": "absent.smi"}))
     with pytest.raises(DataError, match="absent"):
         declaration_of(file)
+
+
+@pytest.mark.parametrize(("declared", "audited"), [("bbbp", "bbb_martins"), ("bace", "bace-regression")])
+def test_measurements_of_another_name_are_labels_all_the_same(declared, audited):
+    encoder = Fitted()
+    encoder.declared = (declared,)
+    with pytest.raises(MolmisError, match=f"fitted on labels of {declared}"):
+        refuse_fitted(encoder, audited, ["y"], "abc123")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("HIA_Hou", "unknown task 'HIA_Hou'"),
+        ("hia_ho", "nearest: hia_hou"),
+        ("tox21:NR-AX", "'NR-AX'"),
+        ("clint0x:CT_TOX", "'clint0x'"),
+    ],
+)
+def test_labels_that_are_misspelt_are_refused(label, said, tmp_path):
+    known = ["hia_hou", "tox21:NR-AR", "a" * 64, "file:assay", "our own assay"]
+    (tmp_path / "a.npz.json").write_text(json.dumps({"labels": known}))
+    assert declaration_of(tmp_path / "a.npz").labels == tuple(known)
+    (tmp_path / "a.npz.json").write_text(json.dumps({"labels": [*known, label]}))
+    with pytest.raises(DataError, match=said):
+        declaration_of(tmp_path / "a.npz")
+
+
+def test_tasks_of_the_same_measurements_are_there():
+    from tasks.catalogue import SAME_MEASUREMENTS, TASKS
+
+    assert all(name in TASKS for same in SAME_MEASUREMENTS for name in same)
