@@ -62,11 +62,7 @@ def public_molecules(cell: Cell) -> Public:
     MolmisError
         If there are too few.
     """
-    scope = cell.protocol.scope
-    # there is one encoder for all runs, so it is calibrated on no members
-    reading = ("public", "training") if scope.whole else ("public",)
-    calibrated = any(quantizer.calibration in reading for quantizer in cell.quantizers.values())
-    renormed = scope is Scope.MODEL_NORMS
+    calibrated, renormed = _calibrated(cell), cell.protocol.scope is Scope.MODEL_NORMS
     if not calibrated and not renormed:
         return Public()
     known = set(cell.records.smiles)
@@ -77,17 +73,25 @@ def public_molecules(cell: Cell) -> Public:
     return Public(tuple(order[:RECORDS]) * calibrated, tuple(order[:NORM_RECORDS]) * renormed)
 
 
-def public_records(cell: Cell, progress: Progress = SILENT) -> Tensor | None:
-    """Return the embeddings of public calibration records, shape (RECORDS, d); None if nothing needs them.
+def _calibrated(cell: Cell) -> bool:
+    """Whether a quantizer of the cell is calibrated on public records."""
+    # there is one encoder for all runs, so it is calibrated on no members
+    reading = ("public", "training") if cell.protocol.scope.whole else ("public",)
+    return any(quantizer.calibration in reading for quantizer in cell.quantizers.values())
 
-    Of :func:`public_molecules`; on synthetic tasks, fresh records.
-    """
-    if cell.records.vectors is not None:
-        return torch.from_numpy(cell.records.vectors.fresh.inputs[:RECORDS]).to(cell.device)
-    smiles = public_molecules(cell).calibration
-    if not smiles:
+
+def public_records(cell: Cell, public: Public, progress: Progress = SILENT) -> Tensor | None:
+    """Return the embeddings of the molecules to calibrate on, shape (RECORDS, d); None if there are none."""
+    if not public.calibration:
         return None
-    return torch.from_numpy(embed(cell.encoder, smiles, cell.device, progress)).to(cell.device)
+    return torch.from_numpy(embed(cell.encoder, public.calibration, cell.device, progress)).to(cell.device)
+
+
+def fresh_records(cell: Cell) -> Tensor | None:
+    """Return records of a synthetic task to calibrate on, shape (RECORDS, d); None if none are needed."""
+    if cell.records.vectors is None or not _calibrated(cell):
+        return None
+    return torch.from_numpy(cell.records.vectors.fresh.inputs[:RECORDS]).to(cell.device)
 
 
 def calibration_records(

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmark.calibration import calibration_records, public_molecules, public_records
+from benchmark.calibration import Public, calibration_records, fresh_records, public_molecules, public_records
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell, Protocol
 from benchmark.whole_model import WholeModel
@@ -77,8 +77,7 @@ class CellData:
         if self.whole is None:
             return self
         pool, test, public = self.whole.embeddings(quantizer)
-        state = self.whole.encoder(quantizer).state()
-        return replace(self, pool=pool, test=test, public=public, encoder=state)
+        return replace(self, pool=pool, test=test, public=public, encoder=self.whole.state(quantizer))
 
     def calibration(self, quantizer: Quantizer, runs: range) -> Tensor | None:
         """Return what a quantizer is calibrated on, for some runs; None for one that needs no records."""
@@ -117,6 +116,8 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
     embeddings = torch.from_numpy(embedded).to(cell.device)
     labels = torch.from_numpy(records.labels).to(cell.device)
     members = member_halves(len(pool), protocol.runs, protocol.seed)
+    public = public_molecules(cell)
+    whole = _whole(cell, pool, test, public, progress)
     return CellData(
         records.kind,
         embeddings[pool],
@@ -125,10 +126,11 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         labels[test],
         members,
         smiles=tuple(records.smiles[place] for place in pool),
-        public=public_records(cell, progress),
+        # of a whole model, what the quantized encoder makes of them is used instead
+        public=None if whole is not None else public_records(cell, public, progress),
         origin=_origin(cell),
         encoder_parameters=cell.encoder.parameters,
-        whole=_whole(cell, pool, test, progress),
+        whole=whole,
     )
 
 
@@ -166,7 +168,7 @@ def _advice(name: str) -> str:
 
 
 def _whole(
-    cell: Cell, pool: NDArray[np.intp], test: NDArray[np.intp], progress: Progress
+    cell: Cell, pool: NDArray[np.intp], test: NDArray[np.intp], public: Public, progress: Progress
 ) -> WholeModel | None:
     """Return what quantizes the encoder with the heads, where that is asked for."""
     if not cell.protocol.scope.whole:
@@ -174,7 +176,7 @@ def _whole(
     cell.encoder.prepare(cell.device, progress)
     smiles = cell.records.smiles
     of_pool, of_test = ([smiles[place] for place in places] for places in (pool, test))
-    return WholeModel(cell.encoder, of_pool, of_test, public_molecules(cell), cell.device)
+    return WholeModel(cell.encoder, of_pool, of_test, public, cell.device)
 
 
 def _drawn_data(cell: Cell) -> CellData:
@@ -203,7 +205,7 @@ def _drawn_data(cell: Cell) -> CellData:
         members,
         fresh=fresh,
         fresh_labels=fresh_labels,
-        public=public_records(cell),
+        public=fresh_records(cell),
         origin=_origin(cell),
     )
 

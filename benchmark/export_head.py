@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from benchmark.blocks import BlockStore
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate import trained_block
 from benchmark.execute import Settings, plan_cell
+from benchmark.full_pool import train_on_all
 from benchmark.plan import Cell
 from benchmark.tables import REFERENCE
 from models.artefact import Artefact
 from models.block_runs import BLOCK_RUNS
 from models.encoders.base import embed
-from models.heads import Bank, train_block
+from models.heads import Bank
 from models.published import published_head
 from models.quantized_heads import quantize_heads
 from molecules.errors import MolmisError
@@ -111,7 +111,5 @@ def _trained_on_all(cell: Cell, data: CellData, progress: Progress) -> Bank:
     """Train one head on every record, those of the test set among them; keep its last epoch."""
     inputs = torch.cat([data.pool, data.test])
     labels = torch.cat([data.pool_labels, data.test_labels])
-    everyone, protocol = np.ones((1, len(inputs)), dtype=np.bool_), cell.protocol
-    with progress.stage("training head", protocol.head.epochs) as step:
-        bank = train_block(data.kind, inputs, labels, everyone, protocol.head, protocol.seed, 0, step)
-    return replace(bank, snapshots=bank.snapshots[:, -1:])
+    with progress.stage("training head", cell.protocol.head.epochs) as step:
+        return train_on_all(data.kind, inputs, labels, cell.protocol, range(1), step)

@@ -5,25 +5,28 @@ published figures is a head trained on all of the training set: a few of them, f
 in another order of batches each, tried by the metrics of the task on the test records.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from benchmark.blocks import BlockStore
 from benchmark.calibration import calibration_records
 from benchmark.cell_data import CellData, cell_data, to_device
 from benchmark.evaluate_block import performance
-from benchmark.plan import Cell
+from benchmark.plan import Cell, Protocol
 from models.heads import Bank, train_block
 from models.quantized_heads import quantize_heads
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
+from tasks.task import Kind
 
 #: Heads trained: as many as TDC's leaderboard asks for.
 SEEDS = 5
-#: Number of the first one, beyond those of any bank.
-_FIRST = 1_000_000
+#: Their numbers, beyond those of any bank.
+_RUNS = range(1_000_000, 1_000_000 + SEEDS)
 _KIND = "full_pool"
 
 
@@ -42,7 +45,8 @@ def full_pool(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
     missing = [name for name in cell.quantizers if name not in found]
     if missing:
         data = cell_data(cell)
-        bank = _trained(cell, data, progress)
+        with progress.stage("whole pool: training heads", cell.protocol.head.epochs) as step:
+            bank = train_on_all(data.kind, data.pool, data.pool_labels, cell.protocol, _RUNS, step)
         with progress.stage("whole pool: quantizing", len(missing)) as step:
             for name in missing:
                 found[name] = _rows(bank, cell.quantizers[name], data)
@@ -51,13 +55,26 @@ def full_pool(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
     return pd.concat([found[name].assign(quantizer=name) for name in cell.quantizers], ignore_index=True)
 
 
-def _trained(cell: Cell, data: CellData, progress: Progress) -> Bank:
-    """Train the heads; keep the last epoch of each."""
-    everyone, protocol = np.ones((SEEDS, len(data.pool)), dtype=np.bool_), cell.protocol
-    with progress.stage("whole pool: training heads", protocol.head.epochs) as step:
-        bank = train_block(
-            data.kind, data.pool, data.pool_labels, everyone, protocol.head, protocol.seed, _FIRST, step
-        )
+def train_on_all(
+    kind: Kind, inputs: Tensor, labels: Tensor, protocol: Protocol, runs: range, step: Callable[[int], None]
+) -> Bank:
+    """Train heads on every record that is given; keep the last epoch of each.
+
+    Parameters
+    ----------
+    kind : Kind
+        What the labels are.
+    inputs, labels : Tensor, shapes (n, d) and (n, T)
+        The records.
+    protocol : Protocol
+        Architecture, training and seed.
+    runs : range
+        Numbers of the heads, which decide what they draw.
+    step : callable
+        Called after every epoch.
+    """
+    everyone = np.ones((len(runs), len(inputs)), dtype=np.bool_)
+    bank = train_block(kind, inputs, labels, everyone, protocol.head, protocol.seed, runs.start, step)
     return replace(bank, snapshots=bank.snapshots[:, -1:])
 
 

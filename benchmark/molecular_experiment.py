@@ -60,8 +60,8 @@ def sparsity_steps(runs: CellRuns) -> Iterator[tuple[str, str]]:
         one, two = runs.names.index(less), runs.names.index(more)
         verdict = "undecided"
         if np.isfinite([point[one], point[two]]).all():
-            low, high = percentile_interval((resampled[two] - resampled[one])[None])
-            verdict = "confirmed" if low[0] > 0 else "refuted" if high[0] < 0 else "undecided"
+            low, high = percentile_interval(resampled[two] - resampled[one])
+            verdict = "confirmed" if low > 0 else "refuted" if high < 0 else "undecided"
         yield more, verdict
 
 
@@ -114,7 +114,7 @@ def losses(rows: pd.DataFrame) -> dict[str, Loss]:
             continue
         classification, regression = (means[str(kind)] for kind in (Kind.CLASSIFICATION, Kind.REGRESSION))
         difference = _resampled(regression, rng) - _resampled(classification, rng)
-        low, high = np.percentile(difference, [2.5, 97.5])
+        low, high = percentile_interval(difference)
         ours = float(classification.mean()), float(regression.mean())
         fewer = min(len(classification), len(regression))
         found[str(name)] = Loss(*ours, ours[1] - ours[0], float(low), float(high), fewer)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmark.execute import Settings, measure
+from benchmark.privacy.ranking import percentile_interval
 from benchmark.report import MISSING, number
 from benchmark.results import CellResult
 from benchmark.suites import Suite
@@ -190,8 +191,8 @@ def _mean(label: str, values: np.ndarray) -> dict[str, float]:  # type: ignore[t
     if not len(known):
         return dict.fromkeys((label, f"{label}_low", f"{label}_high"), np.nan)
     drawn = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
-    low, high = np.percentile(known[drawn].mean(1), [2.5, 97.5])
-    return {label: known.mean(), f"{label}_low": low, f"{label}_high": high}
+    low, high = percentile_interval(known[drawn].mean(1))
+    return {label: known.mean(), f"{label}_low": float(low), f"{label}_high": float(high)}
 
 
 def show(console: Console, cells: Sequence[Measured | Failed]) -> None:

@@ -8,7 +8,8 @@ from scipy import stats
 from benchmark.attack_table import attack_columns
 from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
 from benchmark.choice import degenerate, pareto_front
-from benchmark.metrics import METRICS, relative
+from benchmark.metrics import METRICS
+from benchmark.metrics import relative as relative_to
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import (
@@ -89,7 +90,7 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
     table["packed_bytes"] = table["packed_bytes"].round().astype("int64")
     useless = runs.degenerate()
     ranked = rank_rates(runs.rates(), runs.drawn, runs.scale, runs.aggregate, ranked=~useless)
-    lost, resampled = runs.relative()
+    relative, resampled = runs.relative()
     privacy = {
         "r": ranked.r,
         "r_low": ranked.low,
@@ -107,11 +108,11 @@ def table_of(runs: CellRuns) -> pd.DataFrame:
         "candidates": runs.matrix("candidates").mean(1),
         "runs_without_r": np.isnan(runs.rates()).sum(1),
     }
-    front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), lost, resampled)}
+    front = {"pareto": pareto_front(np.where(useless, np.nan, ranked.effective), relative, resampled)}
     parts = (
         privacy,
         attack_columns(runs.attacks, runs),
-        _performance(runs, lost, resampled),
+        _performance(runs, relative, resampled),
         _full_pool(runs),
         _gap(runs, useless),
         _flags(runs, ranked.r),
@@ -142,7 +143,7 @@ def _whole(values: NDArray[np.float64]) -> pd.api.extensions.ExtensionArray:
 
 
 def _performance(
-    runs: CellRuns, lost: NDArray[np.float64], resampled: NDArray[np.float64]
+    runs: CellRuns, relative: NDArray[np.float64], resampled: NDArray[np.float64]
 ) -> dict[str, object]:
     columns: dict[str, object] = {}
     for name in METRICS[runs.kind]:
@@ -156,7 +157,7 @@ def _performance(
         "performance": columns[main],
         "performance_low": columns[f"{main}_low"],
         "performance_high": columns[f"{main}_high"],
-        "relative_performance": lost,
+        "relative_performance": relative,
         "relative_low": low,
         "relative_high": high,
     }
@@ -171,7 +172,7 @@ def _full_pool(runs: CellRuns) -> dict[str, object]:
     of_names = runs.full_pool.groupby("quantizer")[runs.metric.name]
     mean, spread, count = (getattr(of_names, figure)().loc[runs.names] for figure in ("mean", "std", "count"))
     values = mean.to_numpy(dtype=np.float64)
-    figures = (values, spread.to_numpy(), relative(runs.metric, values, values[runs.reference]))
+    figures = (values, spread.to_numpy(), relative_to(runs.metric, values, values[runs.reference]))
     return {**dict(zip(names, figures, strict=True)), "full_runs": count.to_numpy()}
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmark.calibration import Public
-from models.encoders.base import Encoder, embed
+from models.encoders.base import Encoder, EncoderState, embed
 from models.quantizers import Quantizer
 
 
@@ -35,15 +35,21 @@ class WholeModel:
     ) -> None:
         self._encoder, self._public, self._device = encoder, public, device
         self._parts = (pool, test, public.calibration)
-        self._quantized: dict[str, Encoder] = {}
+        self._quantized: dict[str, tuple[Encoder, EncoderState]] = {}
 
     def encoder(self, quantizer: Quantizer) -> Encoder:
         """Return the encoder, quantized; once for every quantizer."""
+        return self._made(quantizer)[0]
+
+    def state(self, quantizer: Quantizer) -> EncoderState:
+        """Return what files hold of the quantized encoder; the same one every time, so it is packed once."""
+        return self._made(quantizer)[1]
+
+    def _made(self, quantizer: Quantizer) -> tuple[Encoder, EncoderState]:
         key = quantizer.identity()
         if key not in self._quantized:
-            self._quantized[key] = self._encoder.quantized(
-                quantizer, self._public.calibration, self._public.norms
-            )
+            made = self._encoder.quantized(quantizer, self._public.calibration, self._public.norms)
+            self._quantized[key] = made, made.state()
         return self._quantized[key]
 
     def embeddings(self, quantizer: Quantizer) -> tuple[Tensor, Tensor, Tensor]:

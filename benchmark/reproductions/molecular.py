@@ -1,15 +1,13 @@
 """Figures 3 and 4: r against relative performance on molecular tasks, classification and regression."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from benchmark.reproductions import REPRODUCTIONS, Results
 from molecules.command_line import Debug, user_errors
-
-if TYPE_CHECKING:
-    pass
 
 #: Suite of each figure.
 SUITES = {"fig3": "paper-classification", "fig4": "paper-regression"}
@@ -25,34 +23,29 @@ Out = Annotated[Path, typer.Option(help="Folder for the CSV file and the figure.
 DataDir = Annotated[Path | None, typer.Option(help="Where raw data files are looked for first.")]
 
 
-@REPRODUCTIONS.register("fig3")
-def fig3(
-    out: Out = Path("out"),
-    runs: Runs = 16,
-    encoder: Encoders = None,
-    tasks: Tasks = None,
-    data_dir: DataDir = None,
-    results: Results = Path("results"),
-    debug: Debug = False,
-) -> None:
-    """Draw r against relative performance on classification tasks, and tell the paper's findings."""
-    with user_errors(debug):
-        _figure("fig3", out, runs, encoder, tasks, data_dir, results)
+def _command(name: str) -> Callable[..., None]:
+    """Return the sub-command of a figure."""
+
+    def command(
+        out: Out = Path("out"),
+        runs: Runs = 16,
+        encoder: Encoders = None,
+        tasks: Tasks = None,
+        data_dir: DataDir = None,
+        results: Results = Path("results"),
+        debug: Debug = False,
+    ) -> None:
+        with user_errors(debug):
+            _figure(name, out, runs, encoder, tasks, data_dir, results)
+
+    command.__doc__ = (
+        f"Draw r against relative performance on {KINDS[name]} tasks, and tell the paper's findings."
+    )
+    return command
 
 
-@REPRODUCTIONS.register("fig4")
-def fig4(
-    out: Out = Path("out"),
-    runs: Runs = 16,
-    encoder: Encoders = None,
-    tasks: Tasks = None,
-    data_dir: DataDir = None,
-    results: Results = Path("results"),
-    debug: Debug = False,
-) -> None:
-    """Draw r against relative performance on regression tasks, and tell the paper's findings."""
-    with user_errors(debug):
-        _figure("fig4", out, runs, encoder, tasks, data_dir, results)
+for _name in SUITES:
+    REPRODUCTIONS.add(_name, _command(_name))
 
 
 def _figure(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoders.base import Encoder, EncoderState
-from models.encoders.declaration import declaration_of
+from models.encoders.declaration import Declared, declaration_of
 from molecules.cache import content_key, file_sha256
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
@@ -19,7 +19,7 @@ from tasks.task import plain_name
 BATCH = 64
 
 
-class Checkpoint(Encoder):
+class Checkpoint(Declared, Encoder):
     """An encoder of a library that is not a dependency, from files on this machine; nothing is downloaded.
 
     Its weights stay as they are: ``--quantize model`` is for the networks of this project.
@@ -58,14 +58,6 @@ class Checkpoint(Encoder):
             "batch": BATCH,
             "version": 1,
         }
-
-    def labels(self) -> tuple[str, ...] | None:
-        """Return what is declared."""
-        return self.declaration.labels
-
-    def seen(self) -> list[str] | None:
-        """Return what is declared."""
-        return self.declaration.seen()
 
     def options(self) -> dict[str, str]:
         """Return the name of the checkpoint, without its place on this machine."""

@@ -49,6 +49,20 @@ class Declaration:
         return None if self.molecules is None else pretraining_smiles(source=self.molecules)
 
 
+class Declared:
+    """An encoder that was made elsewhere: what it saw is what its declaration says."""
+
+    declaration: Declaration
+
+    def labels(self) -> tuple[str, ...] | None:
+        """Return what is declared."""
+        return self.declaration.labels
+
+    def seen(self) -> list[str] | None:
+        """Return what is declared."""
+        return self.declaration.seen()
+
+
 def declaration_of(path: Path) -> Declaration:
     """Read what is declared of a file or of a folder; nothing if nothing is.
 

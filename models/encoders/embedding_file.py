@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.encoders.base import Encoder
-from models.encoders.declaration import declaration_of
+from models.encoders.declaration import Declared, declaration_of
 from models.encoders.embedding_table import EmbeddingTable, read_embeddings
 from molecules.cache import file_sha256
 from molecules.errors import DataError
@@ -19,7 +19,7 @@ from tasks.task import plain_name
 _USUAL_SPREAD = (0.05, 20.0)
 
 
-class EmbeddingFile(Encoder):
+class EmbeddingFile(Declared, Encoder):
     """Vectors of a file, as they are.
 
     They are not standardised: that would take them from the molecules of the task.
@@ -60,14 +60,6 @@ class EmbeddingFile(Encoder):
     def columns(self) -> tuple[str, ...]:
         """Return the names of the dimensions in the file."""
         return self.table.columns
-
-    def labels(self) -> tuple[str, ...] | None:
-        """Return what is declared."""
-        return self.declaration.labels
-
-    def seen(self) -> list[str] | None:
-        """Return what is declared."""
-        return self.declaration.seen()
 
     def options(self) -> dict[str, str]:
         """Return the name of the file, without its place on this machine."""

@@ -95,7 +95,8 @@ class GraphEncoder(Encoder):
     @property
     def parameters(self) -> int:
         """Numbers that the network learns."""
-        return sum(parameter.numel() for parameter in self.network().parameters())
+        network = self._network if self._network is not None else self.network()
+        return sum(parameter.numel() for parameter in network.parameters())
 
     def seen(self) -> list[str]:
         """Return the molecules of the pretraining."""
@@ -158,8 +159,8 @@ class GraphEncoder(Encoder):
         if quantizer.calibration != "none" and smiles:
             made._treatment["calibration"] = list(smiles)
             run = partial(_feed, network, featurize(smiles), device)
-        before = copy.deepcopy(network.state_dict())
         made._layers = quantize_network(network, quantizer, run)
+        before = self._prepared().state_dict()
         changed = any(not torch.equal(before[name], value) for name, value in network.state_dict().items())
         if norms and changed:
             made._treatment["norms"] = list(norms)
