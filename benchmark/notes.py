@@ -78,6 +78,15 @@ def _roughness(runs: CellRuns) -> str:
 
 def _covered(runs: CellRuns, table: pd.DataFrame) -> str:
     """Say which weights are quantized, and how large a part of the model they are."""
+    if runs.train_encoder:
+        quantized = (
+            "both; biases and normalisation" if runs.scope.whole else "the head; biases and the encoder"
+        )
+        return (
+            "Every run trained an encoder of its own with the head, from the pretrained weights; running "
+            f"statistics stay those of the pretraining. Quantized: {quantized} stay float32. A file holds "
+            "encoder and head."
+        )
     if runs.scope.whole:
         renormed = runs.scope is Scope.MODEL_NORMS
         return (

@@ -62,6 +62,9 @@ class Listing(StrEnum):
     SUITES = "suites"
 
 
+#: Passes over the members where encoders are trained and nobody says: they fit in fewer, and a snapshot is a
+#: whole model.
+TRAINED_EPOCHS = 10
 #: Runs of each preset.
 _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
@@ -82,6 +85,8 @@ EPILOG = """
   python -m benchmark.run --task pains --quantizers all
 
   python -m benchmark.run --task tox21 --quantize model
+
+  python -m benchmark.run --task delaney --train-encoder --preset quick
 
   python -m benchmark.run --task tox21 --quantizers paper,path/to/mine.py
 
@@ -138,12 +143,21 @@ def run(
         ),
     ] = None,
     quantize: Annotated[
-        Scope,
+        Scope | None,
         typer.Option(
             help="What is quantized: the head, or the whole model, the weights of the encoder with it; "
-            "model-norms takes its running statistics anew, of public molecules."
+            "model-norms takes its running statistics anew, of public molecules. "
+            "[dim]\\[default: head; model with --train-encoder][/dim]"
         ),
-    ] = Scope.HEAD,
+    ] = None,
+    train_encoder: Annotated[
+        bool,
+        typer.Option(
+            "--train-encoder",
+            help="Train a copy of the (graph) encoder with every head, so that the figures are of the whole "
+            "model; takes some minutes for a thousand molecules.",
+        ),
+    ] = False,
     preset: Annotated[
         Preset,
         typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
@@ -272,10 +286,17 @@ def run(
             device=device.value,
             results=results,
             attacks=attacks,
-            scope=quantize,
+            scope=quantize or (Scope.MODEL if train_encoder else Scope.HEAD),
+            train_encoder=train_encoder,
             train_on=train_on,
             head=HeadOptions(
-                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
+                hidden,
+                epochs or (TRAINED_EPOCHS if train_encoder else None),
+                batch_size,
+                learning_rate,
+                weight_decay,
+                dropout,
+                early_snapshots,
             ).config(),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,

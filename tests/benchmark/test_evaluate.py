@@ -19,8 +19,9 @@ from benchmark.evaluate import evaluate_cell
 from benchmark.evaluate_block import evaluate_block
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import Encoder
-from models.heads import Bank, HeadConfig, train_block
+from models.heads import Bank, HeadConfig
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from molecules.cleaning_report import CleaningReport
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress

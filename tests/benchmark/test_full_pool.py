@@ -12,8 +12,8 @@ from benchmark.full_pool import SEEDS, full_pool
 from benchmark.report import Report
 from benchmark.tables import summarise
 from benchmark.training_set import TrainOn
-from models.heads import train_block
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from tasks.task import DataOptions, Kind
 from tests.benchmark.test_evaluate import cell
 from tests.benchmark.test_execute import HEAD, task
