@@ -22,7 +22,7 @@ from models.quantizers.quantized import Quantized
 from molecules.graphs import GraphBatch, Graphs
 from molecules.padded_graphs import padded
 
-# recurrent cells have no rule for several at once, and torch then loops over them: slower, and no news to users
+# recurrent cells have no rule for several at once, so torch loops over them: no news to users
 warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
 
 #: Names of mean and standard deviation of the embeddings beside the weights.
