@@ -5,7 +5,7 @@ What each post-training quantizer leaks about the training molecules, and what i
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from benchmark.head_options import (
     HeadOptions,
     Hidden,
     LearningRate,
+    TrainEncoder,
     WeightDecay,
     refuse_widths,
 )
@@ -29,9 +30,6 @@ from models.encoders.objective_name import PretrainObjective
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
-
-if TYPE_CHECKING:
-    pass
 
 #: What runs when no task is named: real data that is always there.
 DEFAULT_TASK = "chembl2321810"
@@ -62,9 +60,6 @@ class Listing(StrEnum):
     SUITES = "suites"
 
 
-#: Passes over the members where encoders are trained and nobody says: they fit in fewer, and a snapshot is a
-#: whole model.
-TRAINED_EPOCHS = 10
 #: Runs of each preset.
 _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
@@ -150,14 +145,7 @@ def run(
             "[dim]\\[default: head; model with --train-encoder][/dim]"
         ),
     ] = None,
-    train_encoder: Annotated[
-        bool,
-        typer.Option(
-            "--train-encoder",
-            help="Train a copy of the (graph) encoder with every head, so that the figures are of the whole "
-            "model; takes some minutes for a thousand molecules.",
-        ),
-    ] = False,
+    train_encoder: TrainEncoder = False,
     preset: Annotated[
         Preset,
         typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
@@ -286,18 +274,12 @@ def run(
             device=device.value,
             results=results,
             attacks=attacks,
-            scope=quantize or (Scope.MODEL if train_encoder else Scope.HEAD),
+            scope=Scope.chosen(quantize, train_encoder),
             train_encoder=train_encoder,
             train_on=train_on,
             head=HeadOptions(
-                hidden,
-                epochs or (TRAINED_EPOCHS if train_encoder else None),
-                batch_size,
-                learning_rate,
-                weight_decay,
-                dropout,
-                early_snapshots,
-            ).config(),
+                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
+            ).config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
         )

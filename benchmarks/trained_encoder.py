@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.execute import Settings, measure
+from benchmark.head_options import TRAINED_EPOCHS
 from benchmark.progress import Bar
-from benchmark.run import TRAINED_EPOCHS
 from benchmark.scope import Scope
 from benchmark.tables import summarise
 from models.heads import HeadConfig
