@@ -43,8 +43,8 @@ class CellData:
     fresh, fresh_labels : Tensor, shapes (m, d) and (m, T), or None
         Records drawn afresh from the distribution of the pool, where that can be done: what the plain
         indicator is measured on then, the same for every run.
-    smiles : tuple of str
-        Of the N records of the pool.
+    smiles, test_smiles : tuple of str
+        Of the N records of the pool and of the M of the test set; none of vectors.
     public : Tensor, shape (n, d), or None
         Records that quantizers may be calibrated on without a look at the task.
     origin : Origin
@@ -70,6 +70,7 @@ class CellData:
     fresh: Tensor | None = None
     fresh_labels: Tensor | None = None
     smiles: tuple[str, ...] = ()
+    test_smiles: tuple[str, ...] = ()
     public: Tensor | None = None
     origin: Origin = field(default_factory=Origin)
     encoder_parameters: int = 0
@@ -148,6 +149,7 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         labels[test],
         members,
         smiles=tuple(records.smiles[place] for place in pool),
+        test_smiles=tuple(records.smiles[place] for place in test),
         # of a whole model, what the quantized encoder makes of them is used instead
         public=None if whole is not None else public_records(cell, public, progress),
         origin=_origin(cell),

@@ -24,6 +24,7 @@ from models.heads import Bank
 from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
+from tasks.twins import twins_of, twins_text
 
 
 def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame, dict[str, object]]:
@@ -42,7 +43,8 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         Numbers of records: ``pool``, ``members`` (of each run), ``test``, and ``fresh`` where r is measured
         on records drawn afresh; ``dimensions`` of the embeddings; ``unscored``, the targets that the test
         records cannot score; ``exchangeability``, see
-        :func:`benchmark.exchangeability.exchangeability`.
+        :func:`benchmark.exchangeability.exchangeability`; of molecules, ``twins``, see
+        :func:`tasks.twins.twins_of`.
     """
     data = cell_data(cell, progress)
     store = BlockStore(cell, progress)
@@ -71,6 +73,11 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
     }
     if data.fresh is not None:
         sizes["fresh"] = len(data.fresh)
+    if data.smiles:
+        twins = twins_of(cell.records.smiles, data.smiles, data.test_smiles, progress=progress)
+        sizes["twins"] = None if twins is None else twins.as_dict()
+        if said := twins_text(sizes["twins"]):
+            progress.note(said)
     return rows, sizes
 
 

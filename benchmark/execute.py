@@ -30,7 +30,7 @@ from molecules.errors import MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
-from tasks.data_report import data_report
+from tasks.data_report import data_report, scored_text
 from tasks.task import FRESH, OFFICIAL, DataOptions, Task
 
 #: Packages whose versions stand in every result.
@@ -125,6 +125,8 @@ def plan_cell(
     progress.note(f"task: {task.name}: {task.description}")
     records = load_records(task, options)
     progress.note(records.summary())
+    if split == OFFICIAL and (rows := scored_text(data_report(records).as_dict())):
+        progress.note(rows)
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
     refuse_fitted(encoder, task.name, records.targets, records.sha256)
@@ -277,7 +279,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "kind": str(records.kind),
         "targets": list(records.targets),
         "metric": cell.task.main_metric,
-        "official_seeds": list(cell.task.seeds),
+        "source_protocol": cell.task.protocol,
         "performance_unit": performance_unit(
             metric_named(records.kind, cell.task.main_metric), len(records.targets)
         ),

@@ -13,6 +13,9 @@ from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import TRIM
 from benchmark.record_report import record_text, shown_quantizers
 from benchmark.scope import Scope
+from tasks.data_report import scored_text
+from tasks.task import OFFICIAL
+from tasks.twins import twins_text
 
 #: Below so many runs an interval from resampling them is rough.
 FEW_RUNS = 16
@@ -41,9 +44,10 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         "other test records." + _roughness(runs),
         _covered(runs, table),
         *_fresh(runs),
-        *_full_pool(table),
+        *_full_pool(runs, table),
         *_seen(runs),
         *_scored(runs),
+        *_data(runs),
         *_not_told_apart(table),
         _agreement(runs),
         *_attacks(runs, table),
@@ -114,15 +118,29 @@ def _fresh(runs: CellRuns) -> list[str]:
     ]
 
 
-def _full_pool(table: pd.DataFrame) -> list[str]:
+def _full_pool(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     """Say what heads on the whole pool are."""
     count = int(table["full_runs"].max())
     if not count:
         return []
     return [
         f"whole pool: the main metric of {count} further heads trained on all of the pool, mean ± standard "
-        "deviation over them; all else is of heads trained on halves."
+        "deviation over them; all else is of heads trained on halves.",
+        *([_protocol(runs)] if _protocol(runs) else []),
     ]
+
+
+def _protocol(runs: CellRuns) -> str:
+    """Return how the source asks for figures; empty where it does not, or the split is not its own."""
+    return str(runs.facts.get("source_protocol") or "") if runs.facts.get("split") == OFFICIAL else ""
+
+
+def _data(runs: CellRuns) -> list[str]:
+    """Say what the test records stand for, and which substances stand on two sides."""
+    said = [twins_text(runs.facts.get("twins", {}))]
+    if runs.facts.get("split") == OFFICIAL:
+        said.insert(0, scored_text(runs.facts.get("data")))
+    return [sentence for sentence in said if sentence]
 
 
 def _seen(runs: CellRuns) -> list[str]:
