@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ from models.quantizers import Quantizer
 from models.quantizers.contract import check
 from models.quantizers.zoo import resolve, split_names
 from molecules.cache import cache_dir, writable
-from molecules.errors import MolmisError, UnknownNameError
+from molecules.errors import DataError, MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
@@ -187,7 +188,8 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     if settings.train_on is TrainOn.ALL:
         result = replace(result, full_pool=full_pool(cell, progress))
     write_cell(path, result)
-    summary_of(path)  # so that a board of many cells need not make them all
+    with suppress(DataError):  # a board of many cells is quicker for it, and can do without
+        summary_of(path)
     progress.note(f"results: wrote {path}")
     return result
 

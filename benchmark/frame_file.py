@@ -72,7 +72,7 @@ def parse_frame(data: bytes, path: Path) -> tuple[pd.DataFrame, dict[str, object
         raw = (table.schema.metadata or {}).get(_METADATA_KEY)
         facts = None if raw is None else json.loads(raw)
         frame = table.to_pandas()
-    except (OSError, ValueError, pa.ArrowException) as error:  # JSON and decoding errors are ValueErrors
+    except Exception as error:  # noqa: BLE001  # of damaged bytes a reader may raise anything
         raise DataError(f"{path} is damaged ({' '.join(str(error).split())})") from None
     if not isinstance(facts, dict):
         raise DataError(f"{path} is no result of molmis (its Parquet metadata has no 'molmis' entry)")

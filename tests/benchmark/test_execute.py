@@ -10,6 +10,10 @@ from torch import Tensor
 
 from benchmark import plan
 from benchmark.execute import Settings, measure
+from benchmark.privacy.aggregate import Aggregate
+from benchmark.privacy.indicator_name import Indicator
+from benchmark.summaries import read_summary, summary_key
+from benchmark.tables import summarise
 from models.heads import HeadConfig
 from models.quantizers.base import QUANTIZERS, Quantizer, unit_scale
 from models.quantizers.quantized import Grid, Quantized
@@ -50,6 +54,17 @@ class Broken(Quantizer):
         """Return more levels than a bit can tell apart."""
         codes = torch.arange(weight.numel()).reshape(weight.shape) % 16
         return Grid(codes, torch.arange(16.0), unit_scale(weight))
+
+
+def test_a_measured_cell_has_its_summary(settings, own_cache):
+    asked = settings("sign")
+    measured = measure(task(), DataOptions(), asked)
+    (path,) = (asked.results / "summaries" / "mean.membership").iterdir()
+    stored = read_summary(path, summary_key(Aggregate.MEAN, Indicator.MEMBERSHIP))
+    assert stored is not None
+    pd.testing.assert_series_equal(stored.table["r"], summarise(measured)["r"])
+    assert stored.table["protocol_version"].tolist() == [1, 1]
+    assert stored.table["measured"].str.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").all()
 
 
 def test_facts_say_what_the_figures_depend_on(settings, own_cache):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmark.frame_file import read_frame, write_frame
+from benchmark.frame_file import parse_frame, read_frame, write_frame
 from molecules.errors import DataError
 
 FRAME = pd.DataFrame(
@@ -54,6 +54,36 @@ def test_changed_facts_are_noticed(tmp_path):
     pq.write_table(table.replace_schema_metadata(metadata), path)
     with pytest.raises(DataError, match=r"f\.parquet is damaged \(what it says"):
         read_frame(path)
+
+
+@pytest.mark.parametrize(("was", "instead"), [(b"numpy_type", b"numpy_typo"), (b'"columns"', b'"colunms"')])
+def test_a_damaged_description_of_the_columns_is_damage(tmp_path, was, instead):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"key": "k"})
+    table = pq.read_table(path)
+    metadata = {name: text.replace(was, instead) for name, text in table.schema.metadata.items()}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(DataError, match=r"f\.parquet is damaged"):
+        read_frame(path)
+
+
+def test_no_flipped_bit_changes_a_figure(tmp_path):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"key": "k", "seed": 0})
+    whole, expected = path.read_bytes(), read_frame(path)
+    rng = np.random.default_rng(0)
+    noticed = 0
+    for place, bit in zip(rng.integers(0, len(whole), 300), rng.integers(0, 8, 300), strict=True):
+        data = bytearray(whole)
+        data[place] ^= 1 << int(bit)
+        try:
+            frame, facts = parse_frame(bytes(data), path)
+        except DataError:
+            noticed += 1
+            continue
+        pd.testing.assert_frame_equal(frame, expected[0], check_exact=True)
+        assert facts == expected[1]
+    assert 0 < noticed < 300
 
 
 def test_files_of_earlier_versions_have_no_hash_of_their_facts(tmp_path):
