@@ -25,7 +25,7 @@ function figure(value, shown) {
   const scaled = value * shown.scale;
   if (!Number.isFinite(scaled)) return scaled > 0 ? "∞" : "−∞";
   let text = Math.abs(scaled).toFixed(shown.decimals);
-  if (Number(text) >= 10000) {
+  if (Number(text) >= 1000) {
     const [whole, part] = text.split(".");
     text = whole.replace(/\B(?=(\d{3})+$)/g, ",") + (part ? "." + part : "");
   }

@@ -87,10 +87,13 @@ function follow() {
   const cell = cells.find((each) => each.key === asked.cell) || cells[0] || null;
   state.cell = cell && asked.cell ? cell.key : null;
   const key = JSON.stringify([scopeNow(), state.task, cell && cell.key]);
-  if (key !== before) render(key, cells, cell);
-  apply(told);
   const known = asked.quantizer && tables.entries.column("quantizer").values.includes(asked.quantizer);
-  if (asked.quantizer && !known) apply([`no quantizer “${asked.quantizer}” on this board`]);
+  if (asked.quantizer && !known) told.push(`no quantizer “${asked.quantizer}” on this board`);
+  if (key !== before) render(key, cells, cell);
+  // nothing is drawn again for a detail alone, so that the focus finds its way back to where it was
+  if (key !== before || view.q !== asked.q) apply();
+  view.q = asked.q;
+  announce(told);
   if (known) showDetail($("detail"), asked.quantizer, scopeNow(), () => $("detail").close(), go);
   else if ($("detail").open) $("detail").close();
 }
@@ -126,7 +129,7 @@ function isFront(frame, row) {
 }
 
 // Filter the table and the scatter by what is asked, and say how many rows are shown.
-function apply(told) {
+function apply() {
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const origin = $("origin").value, bits = $("bits").value === "" ? Infinity : Number($("bits").value);
   const { frame } = view, complete = $("complete").checked && !view.cell, front = $("front").checked;
@@ -137,7 +140,7 @@ function apply(told) {
     (!front || isFront(frame, row.row)) &&
     (!complete || !frame.at(row.row, "partial")));
   scatterShown();
-  announce(told);
+  announce();
 }
 
 function announce(told) {
@@ -230,6 +233,7 @@ $("clear").addEventListener("click", () => {
   for (const name of ["origin", "bits"]) $(name).value = "";
   for (const name of ["front", "complete"]) $(name).checked = false;
   go({ q: null });
+  apply();
 });
 $("detail").addEventListener("close", () => { if (read().quantizer) go({ quantizer: null }); });
 for (const button of document.querySelectorAll("[data-download]")) {
