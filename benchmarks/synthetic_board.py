@@ -32,7 +32,9 @@ def contents(quantizers: int = 12, cells: int = 8, seed: int = 0) -> Contents:
     rng = np.random.default_rng(seed)
     names = names_of(quantizers)
     long = _long(names, cells, rng)
-    return Contents(long, _entries(long, names, rng), _wins(names, cells, rng), "Drawn. No cell was measured.")
+    return Contents(
+        long, _entries(long, names, rng), _wins(names, cells, rng), "Drawn. No cell was measured."
+    )
 
 
 def _around(frame: dict[str, object], name: str, values: np.ndarray, width: float, prefix: str = "") -> None:
@@ -51,7 +53,8 @@ def _long(names: list[str], cells: int, rng: np.random.Generator) -> pd.DataFram
     keys = np.array([f"{number:016x}" for number in rng.integers(0, 2**62, cells)])
     own = place < len(NAMES)
     made: dict[str, object] = {
-        "task": tasks[cell // ENCODERS], "encoder": encoders[cell % ENCODERS], "quantizer": np.array(names)[place],
+        "task": tasks[cell // ENCODERS], "encoder": encoders[cell % ENCODERS],
+        "quantizer": np.array(names)[place],
         "bits": np.maximum(32.0 / 2 ** (place / 2), 1.0), "packed_bytes": rng.integers(4000, 84000, rows),
         "metric": "roc_auc", "split": "random", "seed": 0, "runs": 16, "cell": keys[cell],
         "privacy_rank": pd.array(count - place, dtype="Int64"), "pareto": rng.random(rows) < 0.4,
@@ -83,19 +86,23 @@ def _entries(long: pd.DataFrame, names: list[str], rng: np.random.Generator) -> 
     first = long.drop_duplicates("quantizer").set_index("quantizer").loc[names]
     count, place = len(names), np.arange(len(names))
     made: dict[str, object] = {
-        "scope": "head", "quantizer": names, **{name: first[name].to_numpy() for name in ("source", "author", "verified")},
+        "scope": "head", "quantizer": names,
+        **{name: first[name].to_numpy() for name in ("source", "author", "verified")},
         "bits": means["bits"].to_numpy(), "entropy_bits": means["entropy_bits"].to_numpy(),
         "privacy_rank": pd.array(count - place, dtype="Int64"),
         "privacy_rank_low": pd.array(np.maximum(count - place - 1, 1), dtype="Int64"),
         "privacy_rank_high": pd.array(np.minimum(count - place + 1, count), dtype="Int64"),
-        "mean_rank": count - place + rng.random(count), "performance_rank": pd.array(place + 1, dtype="Int64"),
+        "mean_rank": count - place + rng.random(count),
+        "performance_rank": pd.array(place + 1, dtype="Int64"),
         "pareto_layer": pd.array(1 + place % 3, dtype="Int64"), "lira_auc": 0.7 - place / count / 5,
         "partial": place % 7 == 5, "ranked_cells": 7 - (place % 7 == 5), "block_cells": 7, "cells": 8,
         "missing": (place % 7 == 5).astype(int), "flagged": (place % 5 == 4).astype(int), "confounded": 0,
     }  # fmt: skip
     privacy = (place + rng.normal(0, 0.4, count)) / count
     _around(made, "privacy", privacy, 0.05)
-    _around(made, "relative_performance", 1 - 0.3 * place / count + rng.normal(0, 0.01, count), 0.01, "relative")
+    _around(
+        made, "relative_performance", 1 - 0.3 * place / count + rng.normal(0, 0.01, count), 0.01, "relative"
+    )
     _around(made, "mis_bound", 0.7 + 0.29 * place / count, 0.01)
     return pd.DataFrame(made)
 
@@ -104,6 +111,9 @@ def _wins(names: list[str], cells: int, rng: np.random.Generator) -> pd.DataFram
     """Return a row for every two quantizers, in either order."""
     count = len(names)
     one, two = np.nonzero(~np.eye(count, dtype=bool))
-    rates = {f"{head}_win_rate": rng.integers(0, cells + 1, len(one)) / cells for head in ("privacy", "performance")}
+    rates = {
+        f"{head}_win_rate": rng.integers(0, cells + 1, len(one)) / cells
+        for head in ("privacy", "performance")
+    }
     made = {"scope": "head", "quantizer": np.array(names)[one], "opponent": np.array(names)[two]}
     return pd.DataFrame(made | {"privacy_cells": cells, "performance_cells": cells} | rates)

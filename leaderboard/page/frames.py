@@ -85,7 +85,9 @@ def _numbers(
     return {"kind": kind, "numbers": plain[0][0]}, plain
 
 
-def _coded(name: str, codes: NDArray[np.intp], distinct: int) -> tuple[dict[str, object], list[tuple[str, str]]]:
+def _coded(
+    name: str, codes: NDArray[np.intp], distinct: int
+) -> tuple[dict[str, object], list[tuple[str, str]]]:
     """Return codes as the smallest whole numbers that hold them; what is missing has the largest one."""
     bits = next(bits for bits in (8, 16, 32) if distinct < 2**bits)
     kept = np.where(codes < 0, 2**bits - 1, codes).astype(f"<u{bits // 8}")

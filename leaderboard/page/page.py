@@ -18,6 +18,7 @@ from leaderboard.page.shown import CELL, COUNTS, RANKS, STANDING, shown
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leaderboard.board import Board
     from leaderboard.page.zoo import Described
 
 #: The parts of the script, in their order; each sees the ones before it.
@@ -52,6 +53,14 @@ class Contents:
     rules: str = ""
     skipped: tuple[str, ...] = ()
     meaning: Mapping[str, str] | None = None
+
+
+def board_page(board: "Board") -> Iterator[str]:
+    """Yield the page of a board, some text at a time."""
+    from leaderboard.status import MEANING
+
+    meaning = {str(status): text for status, text in MEANING.items()}
+    return page(Contents(board.frame, board.entries, board.wins, board.rules, board.skipped, meaning))
 
 
 def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> Iterator[str]:
@@ -89,7 +98,7 @@ def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> It
         "pieces": (piece for kept in pieces for piece in kept),
         "rules": [_paragraph(line) for line in contents.rules.splitlines()],
         "meaning": dict(contents.meaning or {}),
-        "skipped": contents.skipped,
+        "skipped": [line.encode("utf-8", "replace").decode() for line in contents.skipped],
         "columns": {"All cells": STANDING, "One cell": CELL},
         **_counts(contents),
     }

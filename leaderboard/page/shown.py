@@ -51,35 +51,54 @@ _BITS = Shown("bits", "bits", "Nominal bits per quantized weight.", 2)
 _ENTROPY = Shown(
     "entropy_bits", "entropy bits", "Bits per weight that an ideal coder would need, scales included.", 2
 )
-_MIS = "1 less the largest advantage of any attack; membership inference security is at most this. 1 = no attack found anything."
+_MIS = (
+    "1 less the largest advantage of any attack; membership inference security is at most this. "
+    "1 = no attack found anything."
+)
 _LIRA = "How well the likelihood-ratio attack tells members from non-members; 0.5 = a coin."
 
 #: Of the table of all cells: a row a quantizer.
 STANDING = (
     Shown(
-        "privacy_rank", "rank", "Place by privacy; 1 = most private.", 0,
-        low="privacy_rank_low", high="privacy_rank_high",
+        "privacy_rank",
+        "rank",
+        "Place by privacy; 1 = most private.",
+        0,
+        low="privacy_rank_low",
+        high="privacy_rank_high",
     ),
     Shown("quantizer", "quantizer", "Its name; opens formula, curve, ranks and cost.", kind="name"),
     _ORIGIN,
     Shown(
-        "partial", "standing", "What must be known before its figures are used: partial entries lack cells of "
-        "the block; counts of cells that are missing, flagged, useless, confounded or without r.",
+        "partial",
+        "standing",
+        "What must be known before its figures are used: partial entries lack cells of the "
+        "block; counts of cells that are missing, flagged, useless, confounded or without r.",
         kind="standing",
     ),
     _BITS,
     _ENTROPY,
     Shown(
-        "privacy", "privacy", "Share of the other quantizers that it beats by r in a cell, mean over cells.",
-        low="privacy_low", high="privacy_high",
+        "privacy",
+        "privacy",
+        "Share of the other quantizers that it beats by r in a cell, mean over cells.",
+        low="privacy_low",
+        high="privacy_high",
     ),
     Shown(
-        "relative_performance", "performance", "Performance relative to float32, mean over cells; float32 is 1.",
-        low="relative_low", high="relative_high",
+        "relative_performance",
+        "performance",
+        "Performance relative to float32, mean over cells.",
+        low="relative_low",
+        high="relative_high",
     ),
     Shown(
-        "performance_rank", "perf. rank", "Place by performance; 1 = best.", 0,
-        low="performance_rank_low", high="performance_rank_high",
+        "performance_rank",
+        "perf. rank",
+        "Place by performance; 1 = best.",
+        0,
+        low="performance_rank_low",
+        high="performance_rank_high",
     ),
     Shown("pareto_layer", "layer", "Pareto layer; 1 = none is better in both.", 0),
     Shown("mis_bound", "MIS ≤", _MIS, low="mis_bound_low", high="mis_bound_high"),
@@ -87,13 +106,17 @@ STANDING = (
     Shown("lira_auc", "LiRA AUC", _LIRA),
     Shown("mean_rank", "mean rank", "Mean place by privacy over cells.", 2),
     Shown("ranked_cells", "cells", "Cells of the block that it is ranked in.", 0),
-)  # fmt: skip
+)
 
 #: Of the table of one cell: a row a quantizer.
 CELL = (
     Shown(
-        "privacy_rank", "rank", "Place by r; 1 = most private; several share one where r does not tell them "
-        "apart.", 0, low="privacy_rank_low", high="privacy_rank_high",
+        "privacy_rank",
+        "rank",
+        "Place by r; 1 = most private; several share one where r does not tell them apart.",
+        0,
+        low="privacy_rank_low",
+        high="privacy_rank_high",
     ),
     Shown("quantizer", "quantizer", "Its name; opens formula, curve, ranks and cost.", kind="name"),
     _ORIGIN,
@@ -103,26 +126,43 @@ CELL = (
     Shown("packed_bytes", "size", "Bytes of the packed head as a file, mean over runs.", 0, unit=" B"),
     Shown("r", "r × 10⁴", "The indicator; larger = more private.", 2, 1e4, "r_low", "r_high"),
     Shown(
-        "relative_performance", "relative", "Performance relative to float32, which is 1.",
-        low="relative_low", high="relative_high",
+        "relative_performance",
+        "relative",
+        "Performance relative to float32, which is 1.",
+        low="relative_low",
+        high="relative_high",
     ),
     Shown(
-        "performance", "performance", "The main metric of the task.", low="performance_low",
+        "performance",
+        "performance",
+        "The main metric of the task.",
+        low="performance_low",
         high="performance_high",
     ),
     Shown(
-        "generalization_gap", "gap × 10²", "Loss of non-members less that of members; smaller = more private.",
-        2, 1e2, "gap_low", "gap_high",
+        "generalization_gap",
+        "gap × 10²",
+        "Loss of non-members less that of members; smaller is better.",
+        2,
+        1e2,
+        "gap_low",
+        "gap_high",
     ),
     Shown("lira_auc", "LiRA AUC", _LIRA, low="lira_auc_low", high="lira_auc_high"),
     Shown("lira_auc_mismatched", "mismatched", "The same attack with float32 shadow models."),
     Shown("mis_bound", "MIS ≤", _MIS, low="mis_bound_low", high="mis_bound_high"),
     Shown(
-        "tpr_at_1pct", "TPR@1%", "Members found at one false alarm in a hundred.", 1, 1e2,
-        "tpr_at_1pct_low", "tpr_at_1pct_high", "%",
+        "tpr_at_1pct",
+        "TPR@1%",
+        "Members found at one false alarm in a hundred.",
+        1,
+        1e2,
+        "tpr_at_1pct_low",
+        "tpr_at_1pct_high",
+        "%",
     ),
     Shown("rank_stability", "stable", "Share of bootstrap resamples in which the rank holds.", 2),
-)  # fmt: skip
+)
 
 #: Of the table of one quantizer: a row a cell.
 RANKS = ("privacy_rank", "r", "relative_performance", "mis_bound", "lira_auc", "packed_bytes", "status")

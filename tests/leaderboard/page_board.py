@@ -9,7 +9,7 @@ from benchmarks.synthetic_board import contents
 from leaderboard.page import Contents, page
 
 SCRIPT = "<script>alert(1)</script>"
-BREAKS_OUT = '</script><!-- "\u2028 &lt; \u202e\', \n ='
+BREAKS_OUT = "</script><!-- \"\u2028 &lt; \u202e', \n ="
 #: Numbers that Python and JavaScript write differently, or that are hard to write shortly.
 ODD = (
     *(0.0, -0.0, 1.0, -3.0, 1e-5, 1.5e-5, 1e-4, 123456789012345680.0, 1e16, 9999999999999998.0, 1e21, 1e22),
@@ -30,7 +30,9 @@ def hostile(cells: int = 8) -> Contents:
     long.loc[long["quantizer"] == "sign", ["r", "r_low", "r_high"]] = np.nan
     long.loc[long["quantizer"] == "sign", "privacy_rank"] = pd.NA
     long.loc[long["quantizer"] == "uniform-8", "status"] = "confounded"
-    entries.loc[entries["quantizer"] == "uniform-8", ["mis_bound", "mis_bound_low", "mis_bound_high"]] = np.nan
+    entries.loc[entries["quantizer"] == "uniform-8", ["mis_bound", "mis_bound_low", "mis_bound_high"]] = (
+        np.nan
+    )
     entries.loc[entries["quantizer"] == BREAKS_OUT, "author"] = "<b onclick=alert(3)>me</b>"
     wins = drawn.wins.replace({"quantizer": new, "opponent": new})
     return replace(

@@ -52,6 +52,12 @@ def board() -> Contents:
     return hostile()
 
 
+def data_of_file(text: str) -> pd.DataFrame:
+    """Return the long table of a page."""
+    pieces = data_of(Elements(text))
+    return read_again(json.loads(pieces["meta"])["tables"]["long"], pieces)
+
+
 @pytest.fixture(scope="module")
 def text(board) -> str:
     return text_of(board)
@@ -71,13 +77,17 @@ def test_it_is_one_tree_with_ids_of_their_own(text, parsed):
     assert parsed.open == []
     ids = [attributes["id"] for _, attributes, _ in parsed.found if "id" in attributes]
     assert len(ids) == len(set(ids))
-    labelled = [attributes["aria-labelledby"] for _, attributes, _ in parsed.found if "aria-labelledby" in attributes]
+    labelled = [
+        attributes["aria-labelledby"] for _, attributes, _ in parsed.found if "aria-labelledby" in attributes
+    ]
     assert set(labelled) - {"detail-title"} <= set(ids)  # the title of the detail comes with it
     assert len(parsed.of("h1")) == len(parsed.of("main")) == len(parsed.of("title")) == 1
 
 
 def test_nothing_is_fetched_and_only_the_own_script_runs(parsed):
-    policy = next(a["content"] for a, _ in parsed.of("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        a["content"] for a, _ in parsed.of("meta") if a.get("http-equiv") == "Content-Security-Policy"
+    )
     rules = dict(rule.strip().split(" ", 1) for rule in str(policy).split(";"))
     (script,) = [content for attributes, content in parsed.of("script") if "type" not in attributes]
     ((_, style),) = parsed.of("style")
@@ -89,7 +99,9 @@ def test_nothing_is_fetched_and_only_the_own_script_runs(parsed):
     assert rules["script-src"] == named(script)
     assert rules["style-src"] == named(style)
     for _, attributes, _ in parsed.found:
-        assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "action")]
+        assert not [
+            name for name in attributes if name.startswith("on") or name in ("style", "src", "action")
+        ]
     links = [attributes.get("href") for _, attributes, _ in parsed.found if "href" in attributes]
     assert all(str(link).startswith(("#", "data:,")) for link in links)
     kinds = {attributes.get("type") for attributes, _ in parsed.of("script")}
@@ -122,7 +134,11 @@ def read_again(layout: dict, pieces: dict[str, str]) -> pd.DataFrame:
 
     columns = {}
     for told in layout["columns"]:
-        values = np.array(told["values"], dtype=object) if told["kind"] == "text" else array(told["numbers"], "<f8")
+        values = (
+            np.array(told["values"], dtype=object)
+            if told["kind"] == "text"
+            else array(told["numbers"], "<f8")
+        )
         if "codes" in told:
             codes = array(told["codes"], f"<u{told['bits'] // 8}").astype(int)
             known = codes != 2 ** told["bits"] - 1
@@ -146,13 +162,16 @@ def test_the_tables_are_in_it_bit_for_bit(name, board, parsed):
             zero = numbers == 0
             assert (np.signbit(found[column].to_numpy()[zero]) == np.signbit(numbers[zero])).all()
         else:
-            assert found[column].tolist() == expected.astype(object).where(expected.notna(), None).tolist(), column
+            assert found[column].tolist() == expected.astype(object).where(expected.notna(), None).tolist(), (
+                column
+            )
 
 
 def test_columns_of_every_kind():
     frame = pd.DataFrame(
         {
-            "many": np.arange(70_000) + 0.5, "one": 1.0, "codes": [f"n{i}" for i in range(70_000)], "big": 2**60 + 1,
+            "many": np.arange(70_000) + 0.5, "one": 1.0, "codes": [f"n{i}" for i in range(70_000)],
+            "big": 2**60 + 1,
             "flag": pd.array([True, pd.NA] * 35_000, dtype="boolean"), "none": [None, "x"] * 35_000,
             "eight": pd.Series(np.arange(70_000) % 255), "just": pd.Series(np.arange(70_000) % 256),
         }
@@ -161,7 +180,13 @@ def test_columns_of_every_kind():
     kept = dict(pieces)
     found = read_again(layout, kept)
     told = {each["name"]: each for each in layout["columns"]}
-    assert [told[name].get("bits") for name in ("many", "one", "codes", "eight", "just")] == [None, 8, 32, 8, 16]
+    assert [told[name].get("bits") for name in ("many", "one", "codes", "eight", "just")] == [
+        None,
+        8,
+        32,
+        8,
+        16,
+    ]
     assert told["big"]["kind"] == "text"
     assert found["big"].unique().tolist() == [str(2**60 + 1)]
     assert found["none"].tolist() == [None, "x"] * 35_000
@@ -172,7 +197,9 @@ def test_columns_of_every_kind():
 
 
 def test_an_empty_table_has_its_columns():
-    layout, pieces = embedded("x", pd.DataFrame({"a": pd.Series(dtype="float64"), "b": pd.Series(dtype="str")}))
+    layout, pieces = embedded(
+        "x", pd.DataFrame({"a": pd.Series(dtype="float64"), "b": pd.Series(dtype="str")})
+    )
     assert read_again(layout, dict(pieces)).shape == (0, 2)
 
 

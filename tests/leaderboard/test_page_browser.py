@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -83,7 +84,8 @@ def downloaded(page, label: str) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("label", "column", "first_down"), [("bits", "bits", False), ("MIS ≤", "mis_bound", True), ("layer", "pareto_layer", False)]
+    ("label", "column", "first_down"),
+    [("bits", "bits", False), ("MIS ≤", "mis_bound", True), ("layer", "pareto_layer", False)],
 )
 def test_headings_sort_and_say_so(opened, label, column, first_down):
     page = opened()
@@ -151,7 +153,11 @@ def test_the_table_shows_figures_by_the_rule(opened):
 
 @pytest.mark.parametrize(
     ("label", "name", "table"),
-    [("Standing as CSV", "entries.csv", "entries"), ("All cells as CSV", "board.csv", "long"), ("Win matrix as CSV", "wins.csv", "wins")],
+    [
+        ("Standing as CSV", "entries.csv", "entries"),
+        ("All cells as CSV", "board.csv", "long"),
+        ("Win matrix as CSV", "wins.csv", "wins"),
+    ],
 )
 def test_the_csv_of_the_page_is_that_of_pandas(opened, label, name, table):
     found = downloaded(opened(), label)
@@ -219,7 +225,9 @@ def test_the_address_leads_to_a_task_and_a_cell(opened):
     shown = names(page)
     assert shown[-1] == "sign"  # it has no rank
     assert rows.loc[shown[:-1], "privacy_rank"].is_monotonic_increasing
-    r = page.locator('tr[data-key="ternary-50"] td').nth(page.locator("#standing thead th").all_inner_texts().index("r × 10⁴") - 1)
+    r = page.locator('tr[data-key="ternary-50"] td').nth(
+        page.locator("#standing thead th").all_inner_texts().index("r × 10⁴") - 1
+    )
     assert r.inner_text().split("\n")[0] == f"{rows.loc['ternary-50', 'r'] * 1e4:.2f}"
     assert "confounded" in page.locator('tr[data-key="uniform-8"]').inner_text()
     assert "sign" in page.locator("#undrawn").inner_text()
@@ -229,7 +237,9 @@ def test_the_address_leads_to_a_task_and_a_cell(opened):
     assert page.locator("#table-title").inner_text() == "One cell of task-00001"
 
 
-@pytest.mark.parametrize(("hash_", "said"), [("#task=nothing", "no task “nothing”"), ("#quantizer=<b>x", "no quantizer “<b>x”")])
+@pytest.mark.parametrize(
+    ("hash_", "said"), [("#task=nothing", "no task “nothing”"), ("#quantizer=<b>x", "no quantizer “<b>x”")]
+)
 def test_an_address_of_nothing_says_so(opened, hash_, said):
     page = opened(hash_)
     assert said in live(page)
@@ -277,16 +287,52 @@ def test_a_phone_scrolls_the_table_and_not_the_page(opened, hash_):
 
 
 def rules_broken(page, *which: str) -> Iterator[str]:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed (extra [dev])")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed (extra [dev])"
+    )
     options = {"runOnly": list(which)}
     for found in axe.Axe().run(page, options=options).response["violations"]:
         yield f"{found['id']}: {[node['html'][:200] for node in found['nodes'][:3]]}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("hash_", ["#q=uniform", "#task=task-00001&q=uniform", "#quantizer=ternary-75&q=uniform"])
+@pytest.mark.parametrize(
+    "hash_", ["#q=uniform", "#task=task-00001&q=uniform", "#quantizer=ternary-75&q=uniform"]
+)
 def test_axe_finds_nothing_that_shuts_anybody_out(opened, scheme, hash_):
     page = opened(hash_, color_scheme=scheme)
     page.locator("summary").evaluate_all("all => all.forEach(each => each.parentElement.open = true)")
-    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] if scheme == "light" else ["color-contrast"]
+    rules = (
+        ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+        if scheme == "light"
+        else ["color-contrast"]
+    )
     assert list(rules_broken(page, *rules)) == []
+
+
+def test_a_cell_measured_in_parts_is_one(browser, tmp_path):
+    first = LONG["cell"].unique()[0]
+    late = (LONG["cell"] == first) & LONG["quantizer"].isin(["uniform-4", "sign"])
+    again = LONG[(LONG["cell"] == first) & (LONG["quantizer"] == "uniform-3")].assign(
+        status="outdated", cell="late"
+    )
+    long = pd.concat([LONG.assign(cell=LONG["cell"].where(~late, "late")), again], ignore_index=True)
+    file = tmp_path / "parts.html"
+    file.write_text(text_of(replace(BOARD, long=long)), encoding="utf-8", newline="")
+    page = browser.new_page()
+    page.goto(file.as_uri() + "#task=task-00000&cell=late")
+    shown, own = names(page), long[long["setting"] == first]
+    assert len(shown) == len(own) == 15
+    r = own.drop_duplicates("quantizer").set_index("quantizer")["r"]
+    assert [r[name] for name in shown[:-1]] == sorted([*r.dropna().tolist(), r["uniform-3"]], reverse=True)
+    assert "measured in 2 parts" in page.locator("#sub").inner_text()
+    assert "uniform-3 (outdated)" in page.locator("#undrawn").inner_text()
+    drawn = own[own["r"].notna() & (own["status"] != "outdated")]
+    best = [
+        one["quantizer"]
+        for _, one in drawn.iterrows()
+        if not ((drawn["r"] > one["r"]) & (drawn["relative_performance"] > one["relative_performance"])).any()
+    ]
+    on_front = page.locator(".point.on-front").evaluate_all("all => all.map(each => each.dataset.name)")
+    assert sorted(on_front) == sorted(best)
+    page.close()

@@ -59,19 +59,25 @@ function inScope(frame, row) {
   return scopeNow() === null || !frame.has("scope") || frame.at(row, "scope") === scopeNow();
 }
 
-// Cells of a task: {key, title, rows}.
+// Cells of a task: {key, title, rows, keys}. What measures the same thing, of other quantizers, is one of them.
 function cellsOf(task) {
-  const long = tables.long, found = new Map();
+  const long = tables.long, found = new Map(), same = long.has("setting") ? "setting" : "cell";
   for (const row of long.where("task", task)) {
     if (!inScope(long, row)) continue;
-    const key = long.at(row, "cell");
-    if (!found.has(key)) {
+    const which = long.at(row, same), key = long.at(row, "cell");
+    if (!found.has(which)) {
       const title = [long.at(row, "encoder"), long.at(row, "split"), `seed ${long.at(row, "seed")}`, `${long.at(row, "runs")} runs`].join(" · ");
-      found.set(key, { key, title, rows: [] });
+      found.set(which, { key, title, rows: [], keys: new Set() });
     }
-    found.get(key).rows.push(row);
+    found.get(which).rows.push(row);
+    found.get(which).keys.add(key);
   }
   return [...found.values()];
+}
+
+// Rows that count nowhere, for another one stands in their place.
+function aside(frame, row) {
+  return ["outdated", "repeated"].includes(frame.at(row, "status"));
 }
 
 function follow() {
@@ -84,7 +90,7 @@ function follow() {
   $("task").value = state.task || "";
   $("search").value = asked.q || "";
   const cells = state.task ? cellsOf(state.task) : [];
-  const cell = cells.find((each) => each.key === asked.cell) || cells[0] || null;
+  const cell = cells.find((each) => each.keys.has(asked.cell)) || cells[0] || null;
   state.cell = cell && asked.cell ? cell.key : null;
   const key = JSON.stringify([scopeNow(), state.task, cell && cell.key]);
   const known = asked.quantizer && tables.entries.column("quantizer").values.includes(asked.quantizer);
@@ -104,12 +110,12 @@ function render(key, cells, cell) {
   const frame = cell ? tables.long : tables.entries, columns = cell ? meta.cell : meta.standing;
   const numbers = cell ? cell.rows : [...Array(frame.rows).keys()].filter((row) => inScope(frame, row));
   const rows = numbers.map((row) => rowOf(frame, row, columns, (name) => go({ quantizer: name })));
-  view = { key, frame, rows, cell: Boolean(cell) };
+  view = { key, frame, rows, cell: Boolean(cell), mixed: cell !== null && cell.keys.size > 1 };
   $("table-title").textContent = state.task ? `One cell of ${state.task}` : "Standing over all cells";
   $("sub").textContent = cell ? cellText(cell) : "Ranked over the block: the quantizers and cells in which no figure is missing. Partial entries have the rank they would have among these.";
   table = new Table($("standing"), $("table-title").textContent, () => announce());
-  const by = columns.findIndex((column) => column.column === "privacy_rank");
-  table.fill(columns, rows, Math.max(by, 0), false);
+  const by = columns.findIndex((column) => column.column === (view.mixed ? "r" : "privacy_rank"));
+  table.fill(columns, rows, Math.max(by, 0), view.mixed);
   $("complete-box").hidden = view.cell;
   const origins = [...new Set(rows.map((row) => originOf(frame, row.row)))].sort();
   const chosen = origins.includes($("origin").value) ? $("origin").value : "";
@@ -120,6 +126,7 @@ function cellText(cell) {
   const row = cell.rows[0], long = tables.long;
   const metric = long.at(row, "metric"), words = [cell.title];
   if (metric) words.push(`performance: ${metric}`);
+  if (cell.keys.size > 1) words.push(`measured in ${cell.keys.size} parts: rank and front of a row are those within its part, the line of the figure is of all`);
   if (long.at(row, "confounded")) words.push("CONFOUNDED: members and non-members differ before any training, so nobody's figures count");
   return words.join(" · ");
 }
@@ -156,13 +163,20 @@ function scatterShown() {
   const points = [], undrawn = [];
   for (const row of rows.filter((each) => each.shown)) {
     const x = frame.at(row.row, axes.x), y = frame.at(row.row, axes.y);
-    if (known(x, y)) points.push(pointOf(frame, row, xs, ys, x, y));
-    else undrawn.push(row.name);
+    if (aside(frame, row.row)) undrawn.push(`${row.name} (${frame.at(row.row, "status")})`);
+    else if (known(x, y)) points.push(pointOf(frame, row, xs, ys, x, y));
+    else undrawn.push(`${row.name} (a figure is missing or without bound)`);
   }
+  if (view.mixed) for (const point of points) point.front = !points.some((other) => beyond(other, point));
   scatter.show(points, { x: axes.xname, y: axes.yname });
   legend(points);
   $("undrawn").hidden = !undrawn.length;
-  $("undrawn").textContent = undrawn.length ? `Not drawn, for a figure is missing or without bound: ${undrawn.join(", ")}.` : "";
+  $("undrawn").textContent = undrawn.length ? `Not drawn: ${undrawn.join(", ")}.` : "";
+}
+
+// Whether one point is at least as good as another in both, and better in one.
+function beyond(one, other) {
+  return one.x >= other.x && one.y >= other.y && (one.x > other.x || one.y > other.y);
 }
 
 function pointOf(frame, row, xs, ys, x, y) {
@@ -177,7 +191,7 @@ function pointOf(frame, row, xs, ys, x, y) {
   });
   const lines = [
     `${xs.label} ${told(frame, row.row, xs)}`, `${ys.label} ${told(frame, row.row, ys)}`, ...extra,
-    [front ? "on the front" : "", origin, ...said].filter(Boolean).join(", "),
+    [front && !view.mixed ? "on the front" : "", origin, ...said].filter(Boolean).join(", "),
   ].filter(Boolean);
   return {
     name: row.name, x: x * xs.scale, y: y * ys.scale, front, partial, doubted, lines,
