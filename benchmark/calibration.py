@@ -23,7 +23,7 @@ NORM_RECORDS = 2048
 #: What a reader of the figures must know, by the records that were read.
 _CAVEATS = {
     "public": f"calibrated on {RECORDS} public records, none of the task",
-    "training": f"calibrated on {RECORDS} members of each run, which it reads again and may tell of",
+    "training": f"calibrated on members of each run, {RECORDS} at most, which it reads again and may tell of",
 }
 
 

@@ -263,6 +263,7 @@ def _origin(cell: Cell) -> Origin:
         encoder.inputs,
         tuple(sorted(encoder.options().items())),
         str(cell.protocol.scope),
+        cell.protocol.train_encoder,
     )
 
 

@@ -34,7 +34,7 @@ from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
 from tasks.data_report import data_report, scored_text
-from tasks.task import FRESH, OFFICIAL, DataOptions, Task
+from tasks.task import FRESH, OFFICIAL, DataOptions, Inputs, Task
 
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
@@ -145,11 +145,16 @@ def plan_cell(
 
 def _check_trained(encoder: Encoder, settings: Settings) -> None:
     """Refuse to train what cannot be trained, and what makes no sense of a trained encoder."""
+    if encoder.inputs is not Inputs.MOLECULES:
+        raise MolmisError(
+            f"--train-encoder: the records of this task are {encoder.inputs}, which no encoder embeds; "
+            "leave it out"
+        )
     if not encoder.trainable:
         fitting = [name for name, kind in ENCODERS.items() if kind.trainable]
         raise MolmisError(
-            f"--train-encoder: {encoder.name} is no network over graphs, so it cannot be trained with heads; "
-            f"give --encoder {', '.join(fitting)}"
+            f"--train-encoder: {encoder.name} is none of the networks over graphs that can be trained with "
+            f"heads; give --encoder {', '.join(fitting)}"
         )
     if settings.scope is Scope.MODEL_NORMS:
         raise MolmisError(

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmark.attack_table import order_by, order_text
+from benchmark.attack_table import LIRA, order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
 from benchmark.encoder_text import seen_text
@@ -186,13 +186,13 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     """Say what the attack columns mean, how r and the gap order against them, and what cannot be believed."""
     if runs.attacks is None:
         return ["Attacks were not tried (--no-attacks)."]
-    if table["lira_auc"].isna().all():
+    if table["mis_bound"].isna().all():
         reasons = sorted({str(verdict) for verdict in table["attack_verdict"]})
         return [f"Attacks gave no figures: {'; '.join(reasons)}."]
+    given = runs.attacks[runs.attacks["reason"] == ""]
     said = [
-        "LiRA AUC: 0.5 = a coin; shadow models quantized as the target, one variance for all records; "
-        "mismatched: with float32 shadows instead. MIS ≤ 1 - the largest advantage of "
-        f"{runs.attacks['attack'].nunique()} attacks; smaller = less secure.",
+        f"{_lira(runs.attacks, table)} MIS ≤ 1 - the largest advantage of "
+        f"{given['attack'].nunique()} attacks; smaller = less secure.",
     ]
     orders = {figure: order_by(figure, runs.attacks, runs) for figure in ("r", "gap")}
     told = [order_text(figure, order) for figure, order in orders.items() if order is not None]
@@ -202,6 +202,17 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     if len(chance):
         said.append(f"No attack tells members of these from chance (Holm, 5 %): {', '.join(chance)}.")
     return said + _exchangeable(runs)
+
+
+def _lira(attacks: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Say what the columns of LiRA mean, or why they are empty."""
+    if table["lira_auc"].isna().all():
+        reasons = sorted(set(attacks.loc[attacks["attack"] == LIRA, "reason"]))
+        return f"LiRA gave no figures: {'; '.join(reasons)}."
+    return (
+        "LiRA AUC: 0.5 = a coin; shadow models quantized as the target, one variance for all records; "
+        "mismatched: with float32 shadows instead."
+    )
 
 
 def _further(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:

@@ -28,6 +28,8 @@ EVALUATION_VERSION = 6
 ATTACKS_VERSION = 3
 #: Raised when a change to the exposure of records moves it.
 RECORDS_VERSION = 1
+#: Raised when a change to the evaluation moves figures of encoders that were trained with the heads.
+TRAINED_VERSION = 2
 #: Raised when a change to heads trained on the whole pool moves their figures.
 FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.
@@ -147,6 +149,8 @@ class Cell:
         }
         if self.protocol.scope.whole:
             depends["policy"] = source_key(quantize_network)
+        if self.protocol.train_encoder:
+            depends["trained encoder"] = TRAINED_VERSION
         return content_key(depends)
 
     @property

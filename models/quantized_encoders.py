@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from models.encoders.objectives import on_device
 from models.encoders.tuning import Tuning
 from models.quantized_network import Role, quantize_network
 from models.quantizers.base import Layer, Quantizer
@@ -105,7 +106,8 @@ def _one_by_one(
     parameters = dict(network.named_parameters())
     published, codes = [], []
     for run in range(runs):
-        batch, row = calibration(run), []
+        # encoders are read and written on the CPU, and run where the network is
+        batch, row = on_device(calibration(run), tuning.device), []
         for snapshot in range(snapshots):
             with torch.no_grad():
                 for name, parameter in parameters.items():

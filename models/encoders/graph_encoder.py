@@ -145,7 +145,7 @@ class GraphEncoder(Encoder):
             raise ValueError(f"these are not the weights of {self.name}: {error}") from None
         if {centre.shape, spread.shape} != {torch.Size([self.dimensions])}:
             raise ValueError(f"the scale of {self.name}'s embeddings has the shape {tuple(centre.shape)}")
-        self._centre, self._spread, self._network = centre, spread, network.eval()
+        self._centre, self._spread, self._network = centre, spread, network.to(self._device).eval()
         self._layers = dict(state.layers)
 
     def quantized(self, quantizer: Quantizer, smiles: Sequence[str] = (), norms: Sequence[str] = ()) -> Self:

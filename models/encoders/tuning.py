@@ -109,8 +109,9 @@ class Tuning:
         return found
 
     def alone(self, parameters: Mapping[str, Tensor], batch: GraphBatch) -> Tensor:
-        """Return the embeddings of a batch by one encoder, shape (molecules, dimensions)."""
-        return self._embedded(dict(parameters), on_device(batch, self.device))
+        """Return the embeddings of a batch by one encoder, shape (molecules, dimensions); from any device."""
+        own = {name: value.to(self.device) for name, value in parameters.items()}
+        return self._embedded(own, on_device(batch, self.device))
 
     def _embedded(self, parameters: dict[str, Tensor], batch: GraphBatch) -> Tensor:
         raw: Tensor = functional_call(self.network, {**self._buffers, **parameters}, (batch,))

@@ -1,14 +1,17 @@
 """Encoders trained with every head, and quantized: against a plain computation, and all the way to files."""
 
 import copy
+import io
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from sklearn import metrics
 
+from benchmark.artefact_report import artefact_report
 from benchmark.calibration import public_molecules
 from benchmark.cell_data import cell_data, hold_apart
 from benchmark.evaluate import attack_cell, evaluate_cell, trained_block
@@ -192,6 +195,10 @@ def test_a_published_model_predicts_as_it_did(asked, run, tmp_path):
     head = unpack(tmp_path / "model")
     assert head.encoder is not None
     assert set(head.encoder.layers)
+    assert head.origin.trained_encoder
+    shown = Console(width=200, file=io.StringIO())
+    shown.print(artefact_report(tmp_path / "model"))
+    assert "trained further with the head; in the file" in shown.file.getvalue()
     smiles = list(frozen_cell().records.smiles)
     told = predict(head, smiles)
     if run is None:
@@ -218,13 +225,18 @@ def test_the_report_says_that_encoders_were_trained(asked):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (Settings(encoder="ecfp", train_encoder=True), "ecfp is no network over graphs"),
+        (Settings(encoder="ecfp", train_encoder=True), "ecfp is none of the networks over graphs"),
         (Settings(train_encoder=True, scope=Scope.MODEL_NORMS), "model-norms has no effect"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(settings, said):
     with pytest.raises(MolmisError, match=said):
         plan_cell(get_task("chembl2321810"), DataOptions(), settings)
+
+
+def test_vectors_are_embedded_by_nothing_that_could_be_trained():
+    with pytest.raises(MolmisError, match="are vectors, which no encoder embeds; leave it out"):
+        plan_cell(get_task("gaussian-modes"), DataOptions(), Settings(train_encoder=True))
 
 
 def test_all_networks_over_graphs_can_be_trained():

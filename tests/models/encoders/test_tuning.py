@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from models import quantized_encoders
 from models.encoders.base import ENCODERS
 from models.encoders.gin import Gin, GinConfig
 from models.encoders.graph_encoder import GraphEncoder
@@ -15,6 +16,7 @@ from models.encoders.pretraining import Pretraining
 from models.encoders.pretraining_molecules import pretraining_smiles
 from models.encoders.tuning import RATE, TunedInputs, Tuning
 from models.heads import HeadConfig
+from models.quantizers import QUANTIZERS
 from models.train_bank import train_block
 from molecules.graphs import featurize
 from molecules.padded_graphs import padded
@@ -177,3 +179,33 @@ def test_a_tuning_is_that_of_the_pretrained_encoder(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         tuning.alone(own, GRAPHS.select(range(9))).detach(), encoder.encode(SMILES[:9])
     )
+
+
+def test_encoders_that_lie_on_the_cpu_are_run_where_the_network_is(monkeypatch):
+    # tensors of torch's meta device hold no numbers, and mix with those of a CPU as little as a GPU's do
+    here = small("gin")
+    elsewhere = Tuning(copy.deepcopy(here.network).to("meta"), torch.zeros(6), torch.ones(6), "meta")
+    own = {name: values[0] for name, values in here.initial(1).items()}
+    assert elsewhere.alone(own, GRAPHS.select([0, 1])).device.type == "meta"
+
+    shown = []
+
+    def shows(network, quantizer, run):
+        shown.append(run().device.type)
+        return {}
+
+    monkeypatch.setattr(quantized_encoders, "quantize_network", shows)
+    bank = {name: values[:, None] for name, values in here.initial(2).items()}
+    found = quantized_encoders.quantize_encoders(
+        elsewhere, bank, QUANTIZERS["gptq-3"], lambda run: GRAPHS.select([run, 5])
+    )
+    assert shown == ["meta", "meta"]
+    assert {values.device.type for values in found.values.values()} == {"cpu"}
+
+
+def test_restored_weights_go_where_the_encoder_is():
+    encoder = Gin(GinConfig(width=8, layers=2, dimensions=6))
+    state = small("gin").state({}, {})
+    encoder._device = "meta"
+    encoder.restore(state)
+    assert {value.device.type for value in encoder._prepared().state_dict().values()} == {"meta"}
