@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from benchmark.blocks import BlockStore
@@ -82,11 +83,12 @@ def export_head(
     data = cell_data(cell, progress)
     if chosen.run is None:
         bank, place = _trained_on_all(cell, data, progress), 0
+        everyone = np.ones((1, len(data.pool)), dtype=np.bool_)
     else:
         block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
-        bank, place = trained_block(cell, data, block, progress), run - block.start
+        bank, place, everyone = trained_block(cell, data, block, progress), run - block.start, None
     quantizer = cell.quantizers[name]
-    models = QuantizedBlock(bank, quantizer, data)
+    models = QuantizedBlock(bank, quantizer, data, everyone)
     states, run_name = models.states(), ALL if chosen.run is None else ""
     state = states[place if len(states) > 1 else 0]
     head = published_head(models.heads, bank, place, quantizer, data.origin, run_name, state)
