@@ -36,7 +36,9 @@ def _facts(path: Path, head: Artefact, size: int) -> Table:
         "task": f"{origin.task} ({origin.kind.value})",
         "labels": f"{len(origin.targets)}: {', '.join(origin.targets[:12])}"
         + (", ..." if len(origin.targets) > 12 else ""),
-        "encoder": f"{origin.encoder}, recipe {origin.encoder_key}; {_said_of(head.encoder)}",
+        "encoder": f"{origin.encoder}, recipe {origin.encoder_key}"
+        + (", trained further with the head" if origin.trained_encoder else "")
+        + f"; {_said_of(head.encoder)}",
         "quantizer": head.quantizer,
         "quantized": {"head": "the head", "model": "encoder and head"}.get(
             origin.scope, "encoder and head, statistics of the normalisation taken anew"

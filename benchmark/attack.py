@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.attack_table import LIRA
-from benchmark.cell_data import CellData, to_device
+from benchmark.cell_data import CellData
 from benchmark.evaluate_block import RECORD_BLOCK
 from benchmark.privacy.attacks import ATTACKS, Signals
 from benchmark.privacy.attacks.signals import margins, trace_epochs
 from benchmark.privacy.exposure import FEWEST_RUNS, exposures
 from benchmark.privacy.panel import attack_all, cross_scored, why_not
-from models.heads import Bank, Heads, record_losses
-from models.quantized_heads import quantize_heads
+from benchmark.quantized_block import QuantizedBlock
+from benchmark.tuned_data import Part
+from models.heads import Bank, record_losses
 from models.quantizers import QUANTIZERS, Quantizer
 from molecules.progress import SILENT, Progress
-from tasks.task import Kind
 
 #: The quantizer whose heads are the full-precision shadows.
 FULL_PRECISION = "float32"
@@ -45,38 +45,15 @@ class Found:
     published: Signals
 
 
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """A block of runs reduced to what attacks look at: the snapshots of the loss trace.
-
-    Attributes
-    ----------
-    snapshots : Heads
-        Leading axes (runs, P), the published head last.
-    centre, spread : Tensor, shape (runs, targets)
-        As in :class:`models.heads.Bank`.
-    """
-
-    snapshots: Heads
-    centre: Tensor
-    spread: Tensor
-
-    @property
-    def published(self) -> "Traced":
-        """Without the trace: the published heads alone."""
-        return replace(self, snapshots=self.snapshots[:, -1:])
-
-    @classmethod
-    def of(cls, bank: Bank) -> "Traced":
-        """Keep the snapshots of the trace and drop the others."""
-        epochs = trace_epochs(bank.snapshots.weights[0].shape[1])
-        return cls(bank.snapshots[:, epochs], bank.centre, bank.spread)
+def traced(bank: Bank) -> Bank:
+    """Return a block reduced to what attacks look at: the snapshots of the loss trace, published one last."""
+    return bank.keeping(trace_epochs(bank.kept))
 
 
 def attack_quantizers(
     quantizers: Mapping[str, Quantizer],
     data: CellData,
-    traced: Sequence[Traced],
+    blocks: Sequence[Bank],
     progress: Progress = SILENT,
 ) -> Iterator[tuple[str, Found]]:
     """Yield the name of every quantizer and what attacks found on it.
@@ -87,36 +64,39 @@ def attack_quantizers(
         What is attacked; ``float32``, whose heads are the full-precision shadows, need not be among them.
     data : CellData
         Of the cell.
-    traced : sequence of Traced
-        Every block of runs.
+    blocks : sequence of Bank
+        Every block of runs, :func:`traced`.
     """
     with progress.stage("attacking", len(quantizers)) as step:
-        full = signals_of(traced, QUANTIZERS[FULL_PRECISION], data)
+        full = signals_of(blocks, QUANTIZERS[FULL_PRECISION], data)
         for name, quantizer in quantizers.items():
             quantized = name != FULL_PRECISION
-            target = signals_of(traced, quantizer, data) if quantized else full
+            target = signals_of(blocks, quantizer, data) if quantized else full
             figures, records = attack_all(target, full, quantized=quantized), exposed_records(target, data)
             yield name, Found(figures, records, replace(target, trace=None))
             step(1)
 
 
-def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -> Signals:
-    """Return the signals of every run and record of the pool under a quantizer."""
-    data = data.under(quantizer)
-    margin, trace, first = [], [], 0
-    for block in traced:
-        runs = range(first, first + len(block.centre))
-        first = runs.stop
-        heads = quantize_heads(block.snapshots, quantizer, data.calibration(quantizer, runs)).heads
-        points = heads.weights[0].shape[1]
+def signals_of(blocks: Sequence[Bank], quantizer: Quantizer, data: CellData) -> Signals:
+    """Return the signals of every run and record of the pool under a quantizer.
+
+    Parameters
+    ----------
+    blocks : sequence of Bank
+        Every block of runs; what is traced are all of its snapshots, the published one last.
+    quantizer : Quantizer
+        What they are quantized by.
+    data : CellData
+        Of the cell.
+    """
+    margin, trace = [], []
+    for block in blocks:
+        models = QuantizedBlock(block, quantizer, data)
         centre, spread = (part.to(data.pool.device)[:, None] for part in (block.centre, block.spread))
         labels = (data.pool_labels - centre) / spread
-        snapshots = [to_device(heads[:, point], data.pool.device) for point in range(points)]
         parts = [
-            _read(data.kind, snapshots, *part)
-            for part in zip(
-                torch.split(data.pool, RECORD_BLOCK), torch.split(labels, RECORD_BLOCK, dim=1), strict=True
-            )
+            _read(models, slice(start, start + RECORD_BLOCK), labels[:, start : start + RECORD_BLOCK])
+            for start in range(0, len(data.pool), RECORD_BLOCK)
         ]
         margin.append(np.concatenate([part[0] for part in parts], axis=1))
         trace.append(np.concatenate([part[1] for part in parts], axis=2))
@@ -125,12 +105,12 @@ def signals_of(traced: Sequence[Traced], quantizer: Quantizer, data: CellData) -
 
 
 def _read(
-    kind: Kind, snapshots: Sequence[Heads], inputs: Tensor, labels: Tensor
+    models: QuantizedBlock, records: slice, labels: Tensor
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the margins by the last snapshots (runs, m, T), and the losses by all of them (runs, P, m)."""
-    losses = []
-    for heads in snapshots:
-        outputs = heads(inputs)
+    kind, losses = models.data.kind, []
+    for snapshot in range(models.bank.kept):
+        outputs = models.outputs((slice(None), snapshot), Part.POOL, records)
         losses.append(record_losses(kind, outputs, labels).float())
     margin = margins(kind, outputs.cpu().numpy(), labels.cpu().numpy())
     return margin, torch.stack(losses, dim=1).cpu().numpy()

@@ -51,7 +51,7 @@ class BlockStore:
         runs = cell.protocol.runs
         self.blocks = [range(i, min(i + BLOCK_RUNS, runs)) for i in range(0, runs, BLOCK_RUNS)]
         self._cell, self._progress = cell, progress
-        self.folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder.name}-{cell.bank_key}"
+        self.folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder_name}-{cell.bank_key}"
 
     def bank(self, runs: range) -> Bank | None:
         """Return a block of trained runs; None where it must be trained."""

@@ -23,15 +23,23 @@ NORM_RECORDS = 2048
 #: What a reader of the figures must know, by the records that were read.
 _CAVEATS = {
     "public": f"calibrated on {RECORDS} public records, none of the task",
-    "training": f"calibrated on {RECORDS} members of each run, which it reads again and may tell of",
+    "training": f"calibrated on members of each run, {RECORDS} at most, which it reads again and may tell of",
 }
 
 
-def caveats(calibration: Calibration, scope: Scope) -> list[str]:
-    """Return what a reader of the figures of a quantizer must know of the records that it was shown."""
+def caveats(calibration: Calibration, shared: bool) -> list[str]:
+    """Return what a reader of the figures of a quantizer must know of the records that it was shown.
+
+    Parameters
+    ----------
+    calibration : {"none", "public", "training"}
+        What the quantizer declares.
+    shared : bool
+        Whether it quantizes an encoder that all runs share, too.
+    """
     if calibration == "none":
         return []
-    if calibration == "training" and scope.whole:
+    if calibration == "training" and shared:
         return [f"{_CAVEATS[calibration]} (the encoder, of which there is one, on public molecules)"]
     return [_CAVEATS[calibration]]
 
@@ -75,8 +83,8 @@ def public_molecules(cell: Cell) -> Public:
 
 def _calibrated(cell: Cell) -> bool:
     """Whether a quantizer of the cell is calibrated on public records."""
-    # there is one encoder for all runs, so it is calibrated on no members
-    reading = ("public", "training") if cell.protocol.scope.whole else ("public",)
+    # an encoder that all runs share is calibrated on no members
+    reading = ("public", "training") if cell.protocol.shared_encoder_quantized else ("public",)
     return any(quantizer.calibration in reading for quantizer in cell.quantizers.values())
 
 

@@ -10,12 +10,16 @@ from torch import Tensor
 from benchmark.calibration import Public, calibration_records, fresh_records, public_molecules, public_records
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell, Protocol
+from benchmark.tuned_data import Part, TunedData
 from benchmark.whole_model import WholeModel
 from models.artefact import Origin
 from models.encoders.base import EncoderState, embed
+from models.encoders.graph_encoder import GraphEncoder
+from models.encoders.tuning import TunedInputs
 from models.heads import Heads
 from models.quantizers import Quantizer
 from molecules.errors import TooFewRecordsError
+from molecules.graphs import featurize
 from molecules.progress import SILENT, Progress
 from molecules.splits import DETERMINISTIC, Split, member_halves, split
 from tasks.records import Records
@@ -39,8 +43,8 @@ class CellData:
     fresh, fresh_labels : Tensor, shapes (m, d) and (m, T), or None
         Records drawn afresh from the distribution of the pool, where that can be done: what the plain
         indicator is measured on then, the same for every run.
-    smiles : tuple of str
-        Of the N records of the pool.
+    smiles, test_smiles : tuple of str
+        Of the N records of the pool and of the M of the test set; none of vectors.
     public : Tensor, shape (n, d), or None
         Records that quantizers may be calibrated on without a look at the task.
     origin : Origin
@@ -52,6 +56,9 @@ class CellData:
     encoder : EncoderState or None
         The quantized encoder that these embeddings are of; None where they are those of the full-precision
         one.
+    tuned : TunedData or None
+        The molecules as graphs, where an encoder is trained with every head; embeddings are then those that
+        training starts from. None where one frozen encoder serves all.
     """
 
     kind: Kind
@@ -63,11 +70,26 @@ class CellData:
     fresh: Tensor | None = None
     fresh_labels: Tensor | None = None
     smiles: tuple[str, ...] = ()
+    test_smiles: tuple[str, ...] = ()
     public: Tensor | None = None
     origin: Origin = field(default_factory=Origin)
     encoder_parameters: int = 0
     whole: WholeModel | None = None
     encoder: EncoderState | None = None
+    tuned: TunedData | None = None
+
+    def inputs(self, part: Part) -> Tensor:
+        """Return the embeddings of a part, shape (records, d)."""
+        found = {Part.POOL: self.pool, Part.TEST: self.test, Part.FRESH: self.fresh}[part]
+        if found is None:
+            raise ValueError("no records are drawn afresh here")
+        return found
+
+    def training(self, *parts: Part) -> Tensor | TunedInputs:
+        """Return the records of some parts, one after another, as what a bank is trained on."""
+        if self.tuned is not None:
+            return self.tuned.training(*parts)
+        return self.inputs(*parts) if len(parts) == 1 else torch.cat([self.inputs(part) for part in parts])
 
     def under(self, quantizer: Quantizer) -> "CellData":
         """Return the tensors as the heads are given them that a quantizer has quantized.
@@ -79,25 +101,26 @@ class CellData:
         pool, test, public = self.whole.embeddings(quantizer)
         return replace(self, pool=pool, test=test, public=public, encoder=self.whole.state(quantizer))
 
-    def calibration(self, quantizer: Quantizer, runs: range) -> Tensor | None:
-        """Return what a quantizer is calibrated on, for some runs; None for one that needs no records."""
-        members = self.members[runs.start : runs.stop]
+    def calibration(self, quantizer: Quantizer, members: NDArray[np.bool_]) -> Tensor | None:
+        """Return what a quantizer of runs with these members is calibrated on; None if it looks at none."""
         return calibration_records(quantizer.calibration, self.public, self.pool, members)
 
-    def held_out(self, run: int) -> tuple[Tensor, Tensor, Tensor]:
+    def held_out(self, run: int) -> tuple[Part, Tensor, Tensor]:
         """Return what r of a run is measured on: records that the run was not trained on.
 
         Returns
         -------
-        inputs, labels : Tensor, shapes (records, d) and (records, T)
-            Of the fresh records, or else of the pool.
+        part : Part
+            The fresh records, or else the pool.
+        labels : Tensor, shape (records, T)
+            Of that part.
         places : Tensor of int, shape (m,)
             Which of them are held out: all fresh ones, or those of the pool that are no members.
         """
         if self.fresh is not None and self.fresh_labels is not None:
-            return self.fresh, self.fresh_labels, torch.arange(len(self.fresh), device=self.fresh.device)
+            return Part.FRESH, self.fresh_labels, torch.arange(len(self.fresh), device=self.fresh.device)
         places = torch.from_numpy(np.flatnonzero(~self.members[run])).to(self.pool.device)
-        return self.pool, self.pool_labels, places
+        return Part.POOL, self.pool_labels, places
 
 
 def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
@@ -126,11 +149,13 @@ def cell_data(cell: Cell, progress: Progress = SILENT) -> CellData:
         labels[test],
         members,
         smiles=tuple(records.smiles[place] for place in pool),
+        test_smiles=tuple(records.smiles[place] for place in test),
         # of a whole model, what the quantized encoder makes of them is used instead
         public=None if whole is not None else public_records(cell, public, progress),
         origin=_origin(cell),
         encoder_parameters=cell.encoder.parameters,
         whole=whole,
+        tuned=_tuned(cell, pool, test, public, progress) if protocol.train_encoder else None,
     )
 
 
@@ -171,12 +196,27 @@ def _whole(
     cell: Cell, pool: NDArray[np.intp], test: NDArray[np.intp], public: Public, progress: Progress
 ) -> WholeModel | None:
     """Return what quantizes the encoder with the heads, where that is asked for."""
-    if not cell.protocol.scope.whole:
+    if not cell.protocol.shared_encoder_quantized:
         return None
     cell.encoder.prepare(cell.device, progress)
     smiles = cell.records.smiles
     of_pool, of_test = ([smiles[place] for place in places] for places in (pool, test))
     return WholeModel(cell.encoder, of_pool, of_test, public, cell.device)
+
+
+def _tuned(
+    cell: Cell, pool: NDArray[np.intp], test: NDArray[np.intp], public: Public, progress: Progress
+) -> TunedData:
+    """Return the molecules as graphs, and the network that is trained with every head."""
+    if not isinstance(cell.encoder, GraphEncoder):
+        raise TypeError(f"the encoder {cell.encoder.name} cannot be trained with heads")
+    return TunedData(
+        cell.encoder.tuning(cell.device, progress),
+        featurize(cell.records.smiles, progress),
+        {Part.POOL: pool, Part.TEST: test},
+        cell.protocol.scope.whole,
+        featurize(public.calibration) if public.calibration else None,
+    )
 
 
 def _drawn_data(cell: Cell) -> CellData:
@@ -223,6 +263,7 @@ def _origin(cell: Cell) -> Origin:
         encoder.inputs,
         tuple(sorted(encoder.options().items())),
         str(cell.protocol.scope),
+        cell.protocol.train_encoder,
     )
 
 

@@ -49,8 +49,8 @@ class CellRuns:
         The quantizers, in the order of the result.
     drawn : ndarray of int, shape (resamples, runs)
         The runs of every bootstrap resample, the same for all quantizers and figures.
-    kind, metric, scope
-        Kind of the task, its main metric, and what was quantized.
+    kind, metric, scope, train_encoder
+        Kind of the task, its main metric, what was quantized, and whether every run trained an encoder, too.
     scale : Scale
         How the figures of the indicator become r.
     attacks, records, joint_release, full_pool : DataFrame or None
@@ -77,6 +77,7 @@ class CellRuns:
             self.names: list[str] = list(dict.fromkeys(result.rows["quantizer"]))
             self.runs = int(result.rows["run"].nunique())
             self.scope = Scope(str(self.facts.get("scope", Scope.HEAD)))
+            self.train_encoder = bool(self.facts.get("train_encoder", False))
             self.kind, self.seed = Kind(str(self.facts["kind"])), int(str(self.facts["seed"]))
             self.metric: Metric = metric_named(self.kind, str(self.facts["metric"]))
             pairs = result.rows[["quantizer", "run"]].drop_duplicates()

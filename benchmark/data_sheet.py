@@ -24,6 +24,7 @@ from tasks.catalogue import load_records
 from tasks.data_report import DataReport, LabelReport, data_report
 from tasks.records import Records
 from tasks.task import DataOptions, Inputs, Kind, Task
+from tasks.twins import TwinReport, twins_of
 
 #: Name of the file with everything that is printed, and all labels.
 FILE = "data_report.json"
@@ -44,7 +45,10 @@ class Halves:
     pool, test : int
         Records of the pool and of the test set.
     both : int
-        Molecules that stand in both, or among members and non-members of one run. None does.
+        Molecules, by canonical SMILES, that stand in both, or among members and non-members of one run. None
+        does.
+    twins : TwinReport or None
+        Substances that do, by InChIKey; None of vectors.
     exchangeable : mapping of str to float
         See :func:`benchmark.exchangeability.exchangeability`, of fingerprints folded into few columns.
     """
@@ -53,6 +57,7 @@ class Halves:
     pool: int
     test: int
     both: int
+    twins: TwinReport | None
     exchangeable: Mapping[str, float]
 
 
@@ -102,6 +107,7 @@ class DataSheet:
         }
         if halves is not None:
             told |= {"split": halves.split, "pool": halves.pool, "test": halves.test, "both": halves.both}
+            told["twins"] = None if halves.twins is None else halves.twins.as_dict()
             told["exchangeability"] = dict(halves.exchangeable)
         with atomic_write(folder / FILE) as part:
             part.write_text(json.dumps(told, indent=2) + "\n")
@@ -124,7 +130,7 @@ class DataSheet:
         said = [(f"{self.report.missing_share:.1%}", "of all labels are missing")]
         if self.report.official_test is not None:
             said += [
-                (f"{self.report.official_test:,}", "records of the test set of the source"),
+                (f"{self.report.official_test:,}", f"records of the test set of the source{self._rows()}"),
                 (
                     f"{report.overlapping:,}",
                     "molecules that its training set has too, kept in the test set only",
@@ -144,11 +150,17 @@ class DataSheet:
                 f"{halves.both:,}",
                 "molecules on both sides, of pool and test set or of members and non-members",
             ),
+            *_twins(halves.twins),
             (
                 f"{found['auc']:.3f}",
                 f"AUC of telling members from non-members before training ± {found['error']:.3f}, {verdict}",
             ),
         ]
+
+    def _rows(self) -> str:
+        """Say how many rows of the test set of the source its records stand for."""
+        scored, rows = self.report.scored_rows, self.report.test_rows
+        return "" if scored is None else f", made of {scored:,} of its {rows:,} rows"
 
     def _labels(self) -> Table:
         """Return one row a label, those of the fewest records of a class first where there are many."""
@@ -201,7 +213,7 @@ def _halves(records: Records, protocol: Protocol, progress: Progress) -> Halves:
     if records.vectors is not None:
         members = member_halves(len(records), protocol.runs, protocol.seed)
         found = exchangeability(records.vectors.inputs, members)
-        return Halves(protocol.split, len(records), len(records.vectors.test.labels), 0, found)
+        return Halves(protocol.split, len(records), len(records.vectors.test.labels), 0, None, found)
     from molecules.fingerprints import morgan_counts
 
     pool, test = hold_apart(records, protocol)
@@ -210,12 +222,28 @@ def _halves(records: Records, protocol: Protocol, progress: Progress) -> Halves:
     both = len(set(smiles[pool]) & set(smiles[test]))
     both += max(_on_both_sides(smiles[pool], own) for own in members)
     found = exchangeability(morgan_counts(list(smiles[pool][:4000]), _COLUMNS, progress=progress), members)
-    return Halves(protocol.split, len(pool), len(test), both, found)
+    twins = twins_of(records.smiles, list(smiles[pool]), list(smiles[test]), always=True, progress=progress)
+    return Halves(protocol.split, len(pool), len(test), both, twins, found)
 
 
 def _on_both_sides(smiles: NDArray[np.object_], members: NDArray[np.bool_]) -> int:
     """Return how many molecules are members and non-members of one run."""
     return len(set(smiles[members]) & set(smiles[~members]))
+
+
+def _twins(report: TwinReport | None) -> list[tuple[str, str]]:
+    """Return what is said of substances under several SMILES."""
+    if report is None:
+        return []
+    keys, blocks = report.inchikey, report.connectivity
+    wider = "by connectivity, which stereoisomers and states of protonation share"
+    return [
+        (f"{keys.across:,}", f"substances by InChIKey in pool and test set ({blocks.across:,} {wider})"),
+        (
+            f"{keys.within:,}",
+            f"records of the pool that repeat a substance by InChIKey ({blocks.within:,} by connectivity)",
+        ),
+    ]
 
 
 def _rarer(label: LabelReport) -> int:
@@ -227,7 +255,7 @@ def _rarer(label: LabelReport) -> int:
 def _cleaned(report: CleaningReport) -> list[tuple[int, str, str]]:
     """Return counts of a cleaning, what they are of, and the reason under which there are examples."""
     return [
-        (report.rows, "rows in the source", ""),
+        (report.rows, "rows in the source; row 1 is the first below a header", ""),
         (report.kept, "records, one a molecule", ""),
         (report.empty, "rows without SMILES", "empty"),
         (report.unparseable, "rows that RDKit cannot parse", "unparseable"),
@@ -242,5 +270,5 @@ def _cleaned(report: CleaningReport) -> list[tuple[int, str, str]]:
     ]
 
 
-def _example(shown: Sequence[tuple[int, str]]) -> str:
-    return f", such as row {shown[0][0]}: {shown[0][1]}" if shown else ""
+def _example(shown: Sequence[tuple[str, str]]) -> str:
+    return f", such as {shown[0][0]}: {shown[0][1]}" if shown else ""

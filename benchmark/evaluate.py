@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.attack import Traced, attack_quantizers, signals_of
+from benchmark.attack import attack_quantizers, signals_of, traced
 from benchmark.blocks import BlockStore, Evaluation
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import evaluate_block
@@ -19,9 +19,12 @@ from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
 from benchmark.privacy.attacks import Signals
 from benchmark.releases import attack_releases
-from models.heads import Bank, train_block
+from benchmark.tuned_data import Part
+from models.heads import Bank
+from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
+from tasks.twins import twins_of, twins_text
 
 
 def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame, dict[str, object]]:
@@ -40,7 +43,8 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         Numbers of records: ``pool``, ``members`` (of each run), ``test``, and ``fresh`` where r is measured
         on records drawn afresh; ``dimensions`` of the embeddings; ``unscored``, the targets that the test
         records cannot score; ``exchangeability``, see
-        :func:`benchmark.exchangeability.exchangeability`.
+        :func:`benchmark.exchangeability.exchangeability`; of molecules, ``twins``, see
+        :func:`tasks.twins.twins_of`.
     """
     data = cell_data(cell, progress)
     store = BlockStore(cell, progress)
@@ -69,6 +73,11 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
     }
     if data.fresh is not None:
         sizes["fresh"] = len(data.fresh)
+    if data.smiles:
+        twins = twins_of(cell.records.smiles, data.smiles, data.test_smiles, progress=progress)
+        sizes["twins"] = None if twins is None else twins.as_dict()
+        if said := twins_text(sizes["twins"]):
+            progress.note(said)
     return rows, sizes
 
 
@@ -115,15 +124,15 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
         progress.note(f"attacks: reused those on {len(found) - len(missing)} of {len(found)} quantizers")
     if missing or joint is None:
         data = cell_data(cell)  # what was reused has been said by the evaluation
-        traced = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
+        blocks = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
         published = {}
-        for name, tried in attack_quantizers(missing, data, traced, progress) if missing else ():
+        for name, tried in attack_quantizers(missing, data, blocks, progress) if missing else ():
             found[name] = [tried.figures, tried.records]
             for kind, frame in zip(kinds, found[name], strict=True):
                 store.save_derived(kind, name, frame, contents)
             published[name] = tried.published
         if joint is None:
-            joint = attack_releases(cell.quantizers, data, traced, published, progress)
+            joint = attack_releases(cell.quantizers, data, blocks, published, progress)
             store.save_derived("joint_release", "", joint, contents)
     attacks, records = (
         pd.concat([f[k].assign(quantizer=name) for name, f in found.items()], ignore_index=True)
@@ -141,13 +150,13 @@ def published_signals(cell: Cell, progress: Progress = SILENT) -> dict[str, Sign
         As :func:`attack_cell`.
     """
     store, data = BlockStore(cell, progress), cell_data(cell)
-    traced = [
-        _traced(cell, data, store, runs, store.trained_content(runs)).published for runs in store.blocks
+    blocks = [
+        _traced(cell, data, store, runs, store.trained_content(runs)).keeping([-1]) for runs in store.blocks
     ]
     with progress.stage("margins", len(cell.quantizers)) as step:
         found = {}
         for name, quantizer in cell.quantizers.items():
-            found[name] = signals_of(traced, quantizer, data)
+            found[name] = signals_of(blocks, quantizer, data)
             step(1)
     return found
 
@@ -169,7 +178,7 @@ def trained_block(cell: Cell, data: CellData, runs: range, progress: Progress = 
     return _bank(cell, data, store, runs)
 
 
-def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Traced:
+def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Bank:
     """Return what attacks look at of a block of runs, which must be the one that was evaluated."""
     bank = _bank(cell, data, store, runs)
     if store.bank_content(runs) != content:
@@ -177,7 +186,7 @@ def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content:
             f"the trained runs {runs.start} to {runs.stop - 1} were lost and come out otherwise now; "
             f"delete {store.folder} and run the cell again"
         )
-    return Traced.of(bank)
+    return traced(bank)
 
 
 def _train_missing(
@@ -207,7 +216,14 @@ def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None])
     """Train one block of runs."""
     members, protocol = data.members[runs.start : runs.stop], cell.protocol
     return train_block(
-        data.kind, data.pool, data.pool_labels, members, protocol.head, protocol.seed, runs.start, step
+        data.kind,
+        data.training(Part.POOL),
+        data.pool_labels,
+        members,
+        protocol.head,
+        protocol.seed,
+        runs.start,
+        step,
     )
 
 

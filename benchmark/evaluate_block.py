@@ -5,20 +5,22 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmark.cell_data import CellData, to_device
+from benchmark.cell_data import CellData
 from benchmark.metrics import METRICS
 from benchmark.privacy.attacks.signals import margins
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
 from benchmark.privacy.membership_effect import membership_effects
-from models.heads import Bank, Heads, record_losses
-from models.published import file_sizes
-from models.quantized_heads import QuantizedHeads, quantize_heads
+from benchmark.quantized_block import QuantizedBlock
+from benchmark.tuned_data import Part
+from models.heads import Bank, record_losses
 from models.quantizers import Quantizer
 
 #: Records evaluated at once: the hidden values of some twenty heads then stay in a core's cache, which is
 #: twice as fast as to write them to memory and read them again.
 RECORD_BLOCK = 512
+#: The models that are published, among (runs, snapshots).
+PUBLISHED = (slice(None), -1)
 
 
 def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:
@@ -33,10 +35,8 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         records; ``constant``, whether the published head predicts the same for every test record; ``bits,
         entropy_bits, zeros, coverage, model_coverage``; ``packed_bytes``, the size of the published file.
     """
-    data, runs = data.under(quantizer), bank.runs
-    device = data.pool.device
-    quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, runs))
-    rates = [_rate_of_run(quantized, place, data, bank) for place in range(len(runs))]
+    models, runs = QuantizedBlock(bank, quantizer, data), bank.runs
+    rates = [_rate_of_run(models, place) for place in range(len(runs))]
     table: dict[str, object] = {
         "run": list(runs),
         "rate": [r.rate for r in rates],
@@ -46,26 +46,22 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         "records": [r.records for r in rates],
         "reason": [r.reason for r in rates],
     }
-    final = to_device(quantized.heads[:, -1], device)
-    table |= _membership_losses(final, data, bank, data.members[runs.start : runs.stop])
-    table |= performance(final, data, bank)
-    layers = () if data.encoder is None else tuple(data.encoder.layers.values())
-    table |= quantized.sizes(layers, data.encoder_parameters)
-    table["packed_bytes"] = file_sizes(quantized, bank, quantizer, data.origin, data.encoder)
+    table |= _membership_losses(models, data.members[runs.start : runs.stop])
+    table |= performance(models)
+    table |= models.sizes()
     return pd.DataFrame(table)
 
 
-def _rate_of_run(quantized: QuantizedHeads, place: int, data: CellData, bank: Bank) -> RunRate:
+def _rate_of_run(models: QuantizedBlock, place: int) -> RunRate:
     """Return the indicator of one run: its distinct candidates on the records it was not trained on."""
-    epochs = quantized.distinct_epochs(place)
-    inputs, labels, held_out = data.held_out(bank.runs[place])
-    centre, spread = (part[place].to(inputs.device) for part in (bank.centre, bank.spread))
+    data, bank, epochs = models.data, models.bank, models.candidates(place)
+    part, labels, held_out = data.held_out(bank.runs[place])
+    centre, spread = (unit[place].to(labels.device) for unit in (bank.centre, bank.spread))
     if len(epochs) < 2:
         return RunRate.unknown("one candidate only", len(epochs), len(held_out))
-    candidates = to_device(quantized.heads[place, epochs], data.pool.device)
     moments = GapMoments(len(epochs))
     for block in torch.split(held_out, RECORD_BLOCK):
-        outputs = candidates(inputs[block])
+        outputs = models.outputs((place, epochs), part, block)
         losses = record_losses(data.kind, outputs, (labels[block] - centre) / spread)
         if not bool(losses.isfinite().all()):
             return RunRate.unknown("losses not finite", len(epochs), len(held_out))
@@ -81,12 +77,11 @@ def _epoch(epochs: list[int], rate: RunRate) -> int:
     return epochs[rate.reference] if rate.reference >= 0 else -1
 
 
-def _membership_losses(
-    final: Heads, data: CellData, bank: Bank, members: NDArray[np.bool_]
-) -> dict[str, NDArray[np.generic]]:
+def _membership_losses(models: QuantizedBlock, members: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
     """Return the mean loss of the published heads on members and on non-members, and what tells them."""
+    data, bank = models.data, models.bank
     centre, spread = (t.to(data.pool.device)[:, None] for t in (bank.centre, bank.spread))
-    outputs = final(data.pool)
+    outputs = models.outputs(PUBLISHED, Part.POOL)
     labels = (data.pool_labels - centre) / spread
     losses = record_losses(data.kind, outputs, labels).cpu().numpy()
     seen = margins(data.kind, outputs.cpu().numpy(), labels.cpu().numpy())
@@ -99,10 +94,11 @@ def _membership_losses(
     }
 
 
-def performance(final: Heads, data: CellData, bank: Bank) -> dict[str, NDArray[np.generic]]:
+def performance(models: QuantizedBlock) -> dict[str, NDArray[np.generic]]:
     """Return every metric of the kind on the test records, and whether predictions are constant."""
+    data, bank = models.data, models.bank
     centre, spread = (t.to(data.test.device)[:, None] for t in (bank.centre, bank.spread))
-    predictions = (final(data.test) * spread + centre).cpu().double().numpy()
+    predictions = (models.outputs(PUBLISHED, Part.TEST) * spread + centre).cpu().double().numpy()
     labels = data.test_labels.cpu().numpy()
     scores: dict[str, NDArray[np.generic]] = {
         name: np.asarray(metric(predictions, labels)) for name, metric in METRICS[data.kind].items()

@@ -20,6 +20,7 @@ from benchmark.scope import Scope
 from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
+from models.encoders.base import ENCODERS, Encoder
 from models.encoders.choice import chosen_encoder
 from models.encoders.objective_name import PretrainObjective
 from models.encoders.seen import refuse_fitted, seen_of
@@ -32,8 +33,8 @@ from molecules.errors import DataError, MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
 from molecules.splits import SPLITS
 from tasks.catalogue import load_records
-from tasks.data_report import data_report
-from tasks.task import FRESH, OFFICIAL, DataOptions, Task
+from tasks.data_report import data_report, scored_text
+from tasks.task import FRESH, OFFICIAL, DataOptions, Inputs, Task
 
 #: Packages whose versions stand in every result.
 _PACKAGES = ("molmis", "torch", "torch-geometric", "rdkit", "deepchem", "numpy", "scipy", "pandas")
@@ -66,6 +67,8 @@ class Settings:
         Whether the attacks are tried.
     scope : Scope
         What is quantized: the head, or the whole model.
+    train_encoder : bool
+        Whether every run trains an encoder of its own, too.
     train_on : TrainOn
         Whether there are heads on the whole pool, too.
     pretrain_on : Path or None
@@ -85,6 +88,7 @@ class Settings:
     head: HeadConfig = field(default_factory=HeadConfig)
     attacks: bool = True
     scope: Scope = Scope.HEAD
+    train_encoder: bool = False
     train_on: TrainOn = TrainOn.HALF
     pretrain_on: Path | None = None
     objective: PretrainObjective | None = None
@@ -110,6 +114,8 @@ def plan_cell(
     """
     zoo, flags = checked_quantizers(settings)
     encoder = chosen_encoder(task, settings.encoder, settings.pretrain_on, settings.objective)
+    if settings.train_encoder:
+        _check_trained(encoder, settings)
     if settings.scope.whole and not encoder.quantizable:
         raise MolmisError(
             f"--quantize {settings.scope}: the encoder {encoder.name} has no weights to quantize; leave it "
@@ -122,6 +128,8 @@ def plan_cell(
     progress.note(f"task: {task.name}: {task.description}")
     records = load_records(task, options)
     progress.note(records.summary())
+    if split == OFFICIAL and (rows := scored_text(data_report(records).as_dict())):
+        progress.note(rows)
     if task.known_defects:
         progress.note(f"known of this task: {task.known_defects}")
     refuse_fitted(encoder, task.name, records.targets, records.sha256)
@@ -129,8 +137,30 @@ def plan_cell(
     if seen:
         progress.note(seen)
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
-    protocol = Protocol(settings.runs, split, test_share, settings.seed, head, settings.scope)
+    protocol = Protocol(
+        settings.runs, split, test_share, settings.seed, head, settings.scope, settings.train_encoder
+    )
     return Cell(task, records, encoder, zoo, protocol, device), flags
+
+
+def _check_trained(encoder: Encoder, settings: Settings) -> None:
+    """Refuse to train what cannot be trained, and what makes no sense of a trained encoder."""
+    if encoder.inputs is not Inputs.MOLECULES:
+        raise MolmisError(
+            f"--train-encoder: the records of this task are {encoder.inputs}, which no encoder embeds; "
+            "leave it out"
+        )
+    if not encoder.trainable:
+        fitting = [name for name, kind in ENCODERS.items() if kind.trainable]
+        raise MolmisError(
+            f"--train-encoder: {encoder.name} is none of the networks over graphs that can be trained with "
+            f"heads; give --encoder {', '.join(fitting)}"
+        )
+    if settings.scope is Scope.MODEL_NORMS:
+        raise MolmisError(
+            "--train-encoder keeps the running statistics of the pretraining, so --quantize model-norms has "
+            "no effect; give --quantize model or head"
+        )
 
 
 def checked_quantizers(settings: Settings) -> tuple[dict[str, Quantizer], Flags]:
@@ -142,14 +172,14 @@ def checked_quantizers(settings: Settings) -> tuple[dict[str, Quantizer], Flags]
         If a name is unknown, or a quantizer breaks the contract.
     """
     zoo = _zoo(settings.quantizers)
-    return zoo, {name: _contract(name, quantizer, settings.scope) for name, quantizer in zoo.items()}
+    return zoo, {name: _contract(name, quantizer, settings) for name, quantizer in zoo.items()}
 
 
 def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
     """Measure a planned cell, or read it from the results store where it is there already."""
     protocol = cell.protocol
     path = cell_path(
-        settings.results, cell.task.slug, cell.encoder.name, protocol.runs, protocol.seed, cell.key
+        settings.results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key
     )
     stored = read_if_whole(path, progress)
     if stored is not None and _has_all(stored, settings):
@@ -219,7 +249,7 @@ def _zoo(texts: Sequence[str]) -> dict[str, Quantizer]:
     return resolve([REFERENCE, *names])
 
 
-def _contract(name: str, quantizer: Quantizer, scope: Scope) -> list[str]:
+def _contract(name: str, quantizer: Quantizer, settings: Settings) -> list[str]:
     """Refuse a quantizer that breaks the contract; return what a reader of its figures must know."""
     findings = check(quantizer)
     refused = [finding for finding in findings if finding.refused]
@@ -229,7 +259,8 @@ def _contract(name: str, quantizer: Quantizer, scope: Scope) -> list[str]:
             f"quantizer {name} breaks the contract, {refused[0].check}: {refused[0].message}{more}; "
             "see docs/extending.md"
         )
-    return [finding.message for finding in findings] + caveats(quantizer.calibration, scope)
+    shared = settings.scope.whole and not settings.train_encoder
+    return [finding.message for finding in findings] + caveats(quantizer.calibration, shared)
 
 
 def choose_device(name: str) -> str:
@@ -256,11 +287,12 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "kind": str(records.kind),
         "targets": list(records.targets),
         "metric": cell.task.main_metric,
-        "official_seeds": list(cell.task.seeds),
+        "source_protocol": cell.task.protocol,
         "performance_unit": performance_unit(
             metric_named(records.kind, cell.task.main_metric), len(records.targets)
         ),
-        "encoder": cell.encoder.name,
+        "encoder": cell.encoder_name,
+        "train_encoder": protocol.train_encoder,
         "encoder_key": cell.encoder.key,
         "encoder_parameters": cell.encoder.parameters,
         "encoder_options": cell.encoder.options(),

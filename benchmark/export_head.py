@@ -1,7 +1,9 @@
 """The published head of a run of a measured bank, or one trained on all records, as an artefact."""
 
+import copy
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from benchmark.blocks import BlockStore
@@ -10,13 +12,15 @@ from benchmark.evaluate import trained_block
 from benchmark.execute import Settings, plan_cell
 from benchmark.full_pool import train_on_all
 from benchmark.plan import Cell
+from benchmark.quantized_block import QuantizedBlock
 from benchmark.tables import REFERENCE
+from benchmark.tuned_data import Part
 from models.artefact import Artefact
 from models.block_runs import BLOCK_RUNS
 from models.encoders.base import embed
 from models.heads import Bank
 from models.published import published_head
-from models.quantized_heads import quantize_heads
+from models.quantizers import Quantizer
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from tasks.task import DataOptions, Task
@@ -79,16 +83,28 @@ def export_head(
     data = cell_data(cell, progress)
     if chosen.run is None:
         bank, place = _trained_on_all(cell, data, progress), 0
+        everyone = np.ones((1, len(data.pool)), dtype=np.bool_)
     else:
         block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
-        bank, place = trained_block(cell, data, block, progress), run - block.start
+        bank, place, everyone = trained_block(cell, data, block, progress), run - block.start, None
     quantizer = cell.quantizers[name]
-    data = data.under(quantizer)
-    quantized = quantize_heads(bank.snapshots, quantizer, data.calibration(quantizer, bank.runs))
-    run_name = ALL if chosen.run is None else ""
-    head = published_head(quantized, bank, place, quantizer, data.origin, run_name, data.encoder)
+    models = QuantizedBlock(bank, quantizer, data, everyone)
+    states, run_name = models.states(), ALL if chosen.run is None else ""
+    state = states[place if len(states) > 1 else 0]
+    head = published_head(models.heads, bank, place, quantizer, data.origin, run_name, state)
     if not head.origin.probe:
         return head
+    return _probed(head, cell, data, quantizer, chosen, progress)
+
+
+def _probed(
+    head: Artefact, cell: Cell, data: CellData, quantizer: Quantizer, chosen: Chosen, progress: Progress
+) -> Artefact:
+    """Return a head with what it says of molecules that everybody knows, and the encoder if it is wanted."""
+    if data.tuned is not None and head.encoder is not None:
+        own = copy.copy(cell.encoder)
+        own.restore(head.encoder)
+        return replace(head, probe=head.outputs(torch.from_numpy(own.encode(head.origin.probe))))
     encoder = cell.encoder if data.whole is None else data.whole.encoder(quantizer)
     if chosen.encoder and head.encoder is None:
         encoder.prepare(cell.device, progress)
@@ -109,7 +125,7 @@ def _only(cell: Cell) -> str:
 
 def _trained_on_all(cell: Cell, data: CellData, progress: Progress) -> Bank:
     """Train one head on every record, those of the test set among them; keep its last epoch."""
-    inputs = torch.cat([data.pool, data.test])
+    inputs = data.training(Part.POOL, Part.TEST)
     labels = torch.cat([data.pool_labels, data.test_labels])
     with progress.stage("training head", cell.protocol.head.epochs) as step:
         return train_on_all(data.kind, inputs, labels, cell.protocol, range(1), step)

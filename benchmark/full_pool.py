@@ -6,20 +6,20 @@ in another order of batches each, tried by the metrics of the task on the test r
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from benchmark.blocks import BlockStore
-from benchmark.calibration import calibration_records
-from benchmark.cell_data import CellData, cell_data, to_device
+from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import performance
 from benchmark.plan import Cell, Protocol
-from models.heads import Bank, train_block
-from models.quantized_heads import quantize_heads
+from benchmark.quantized_block import QuantizedBlock
+from benchmark.tuned_data import Part
+from models.heads import Bank
 from models.quantizers import Quantizer
+from models.train_bank import TrainedInputs, train_block
 from molecules.progress import SILENT, Progress
 from tasks.task import Kind
 
@@ -46,7 +46,9 @@ def full_pool(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
     if missing:
         data = cell_data(cell)
         with progress.stage("whole pool: training heads", cell.protocol.head.epochs) as step:
-            bank = train_on_all(data.kind, data.pool, data.pool_labels, cell.protocol, _RUNS, step)
+            bank = train_on_all(
+                data.kind, data.training(Part.POOL), data.pool_labels, cell.protocol, _RUNS, step
+            )
         with progress.stage("whole pool: quantizing", len(missing)) as step:
             for name in missing:
                 found[name] = _rows(bank, cell.quantizers[name], data)
@@ -56,7 +58,12 @@ def full_pool(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
 
 
 def train_on_all(
-    kind: Kind, inputs: Tensor, labels: Tensor, protocol: Protocol, runs: range, step: Callable[[int], None]
+    kind: Kind,
+    inputs: Tensor | TrainedInputs,
+    labels: Tensor,
+    protocol: Protocol,
+    runs: range,
+    step: Callable[[int], None],
 ) -> Bank:
     """Train heads on every record that is given; keep the last epoch of each.
 
@@ -64,8 +71,10 @@ def train_on_all(
     ----------
     kind : Kind
         What the labels are.
-    inputs, labels : Tensor, shapes (n, d) and (n, T)
+    inputs : Tensor, shape (n, d), or TrainedInputs
         The records.
+    labels : Tensor, shape (n, T)
+        Their labels.
     protocol : Protocol
         Architecture, training and seed.
     runs : range
@@ -73,14 +82,12 @@ def train_on_all(
     step : callable
         Called after every epoch.
     """
-    everyone = np.ones((len(runs), len(inputs)), dtype=np.bool_)
+    everyone = np.ones((len(runs), len(labels)), dtype=np.bool_)
     bank = train_block(kind, inputs, labels, everyone, protocol.head, protocol.seed, runs.start, step)
-    return replace(bank, snapshots=bank.snapshots[:, -1:])
+    return bank.keeping([-1])
 
 
 def _rows(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:
-    data = data.under(quantizer)
     everyone = np.ones((SEEDS, len(data.pool)), dtype=np.bool_)
-    records = calibration_records(quantizer.calibration, data.public, data.pool, everyone)
-    heads = quantize_heads(bank.snapshots, quantizer, records).heads[:, -1]
-    return pd.DataFrame({"run": range(SEEDS), **performance(to_device(heads, data.test.device), data, bank)})
+    models = QuantizedBlock(bank, quantizer, data, everyone)
+    return pd.DataFrame({"run": range(SEEDS), **performance(models)})

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,18 @@ EarlySnapshots = Annotated[
 ]
 #: Most layers and widest layer of a head.
 _DEEPEST, _WIDEST = 8, 4096
+#: Passes over the members where encoders are trained and nobody says: they fit in fewer, and a snapshot is a
+#: whole model.
+TRAINED_EPOCHS = 10
+
+TrainEncoder = Annotated[
+    bool,
+    typer.Option(
+        "--train-encoder",
+        help="Train a copy of the (graph) encoder with every head, so that the figures are of the whole "
+        "model; takes minutes for a thousand molecules.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,8 @@ class HeadOptions:
     dropout: float | None = None
     early_snapshots: int | None = None
 
-    def config(self) -> "HeadConfig":
-        """Return how heads are built and trained.
+    def config(self, train_encoder: bool = False) -> "HeadConfig":
+        """Return how heads are built and trained, alone or with an encoder each.
 
         Raises
         ------
@@ -80,7 +92,8 @@ class HeadOptions:
             if value is not None and not (math.isfinite(value) and (value > 0 or name == "weight_decay")):
                 option = f"--{name.replace('_', '-')}"
                 raise MolmisError(f"{option} {value:g} is not allowed; give a number {lowest}")
-        given = {name: value for name, value in vars(self).items() if value is not None}
+        given: dict[str, Any] = {"epochs": TRAINED_EPOCHS} if train_encoder else {}
+        given |= {name: value for name, value in vars(self).items() if value is not None}
         if self.hidden is not None:
             given["hidden"] = _widths(self.hidden)
         return HeadConfig(**given)

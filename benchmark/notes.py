@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from benchmark.attack_table import order_by, order_text
+from benchmark.attack_table import LIRA, order_by, order_text
 from benchmark.cell_runs import CellRuns
 from benchmark.choice import agreement, recommend
 from benchmark.encoder_text import seen_text
@@ -13,6 +13,9 @@ from benchmark.privacy.indicator_name import Indicator
 from benchmark.privacy.ranking import TRIM
 from benchmark.record_report import record_text, shown_quantizers
 from benchmark.scope import Scope
+from tasks.data_report import scored_text
+from tasks.task import OFFICIAL
+from tasks.twins import twins_text
 
 #: Below so many runs an interval from resampling them is rough.
 FEW_RUNS = 16
@@ -41,9 +44,10 @@ def notes(runs: CellRuns, table: pd.DataFrame, max_drop: float, metric: str) -> 
         "other test records." + _roughness(runs),
         _covered(runs, table),
         *_fresh(runs),
-        *_full_pool(table),
+        *_full_pool(runs, table),
         *_seen(runs),
         *_scored(runs),
+        *_data(runs),
         *_not_told_apart(table),
         _agreement(runs),
         *_attacks(runs, table),
@@ -78,6 +82,15 @@ def _roughness(runs: CellRuns) -> str:
 
 def _covered(runs: CellRuns, table: pd.DataFrame) -> str:
     """Say which weights are quantized, and how large a part of the model they are."""
+    if runs.train_encoder:
+        quantized = (
+            "both; biases and normalisation" if runs.scope.whole else "the head; biases and the encoder"
+        )
+        return (
+            "Every run trained an encoder of its own with the head, from the pretrained weights; running "
+            f"statistics stay those of the pretraining. Quantized: {quantized} stay float32. A file holds "
+            "encoder and head."
+        )
     if runs.scope.whole:
         renormed = runs.scope is Scope.MODEL_NORMS
         return (
@@ -105,15 +118,29 @@ def _fresh(runs: CellRuns) -> list[str]:
     ]
 
 
-def _full_pool(table: pd.DataFrame) -> list[str]:
+def _full_pool(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     """Say what heads on the whole pool are."""
     count = int(table["full_runs"].max())
     if not count:
         return []
     return [
         f"whole pool: the main metric of {count} further heads trained on all of the pool, mean ± standard "
-        "deviation over them; all else is of heads trained on halves."
+        "deviation over them; all else is of heads trained on halves.",
+        *([_protocol(runs)] if _protocol(runs) else []),
     ]
+
+
+def _protocol(runs: CellRuns) -> str:
+    """Return how the source asks for figures; empty where it does not, or the split is not its own."""
+    return str(runs.facts.get("source_protocol") or "") if runs.facts.get("split") == OFFICIAL else ""
+
+
+def _data(runs: CellRuns) -> list[str]:
+    """Say what the test records stand for, and which substances stand on two sides."""
+    said = [twins_text(runs.facts.get("twins", {}))]
+    if runs.facts.get("split") == OFFICIAL:
+        said.insert(0, scored_text(runs.facts.get("data")))
+    return [sentence for sentence in said if sentence]
 
 
 def _seen(runs: CellRuns) -> list[str]:
@@ -159,13 +186,13 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     """Say what the attack columns mean, how r and the gap order against them, and what cannot be believed."""
     if runs.attacks is None:
         return ["Attacks were not tried (--no-attacks)."]
-    if table["lira_auc"].isna().all():
+    if table["mis_bound"].isna().all():
         reasons = sorted({str(verdict) for verdict in table["attack_verdict"]})
         return [f"Attacks gave no figures: {'; '.join(reasons)}."]
+    given = runs.attacks[runs.attacks["reason"] == ""]
     said = [
-        "LiRA AUC: 0.5 = a coin; shadow models quantized as the target, one variance for all records; "
-        "mismatched: with float32 shadows instead. MIS ≤ 1 - the largest advantage of "
-        f"{runs.attacks['attack'].nunique()} attacks; smaller = less secure.",
+        f"{_lira(runs.attacks, table)} MIS ≤ 1 - the largest advantage of "
+        f"{given['attack'].nunique()} attacks; smaller = less secure.",
     ]
     orders = {figure: order_by(figure, runs.attacks, runs) for figure in ("r", "gap")}
     told = [order_text(figure, order) for figure, order in orders.items() if order is not None]
@@ -175,6 +202,17 @@ def _attacks(runs: CellRuns, table: pd.DataFrame) -> list[str]:
     if len(chance):
         said.append(f"No attack tells members of these from chance (Holm, 5 %): {', '.join(chance)}.")
     return said + _exchangeable(runs)
+
+
+def _lira(attacks: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Say what the columns of LiRA mean, or why they are empty."""
+    if table["lira_auc"].isna().all():
+        reasons = sorted(set(attacks.loc[attacks["attack"] == LIRA, "reason"]))
+        return f"LiRA gave no figures: {'; '.join(reasons)}."
+    return (
+        "LiRA AUC: 0.5 = a coin; shadow models quantized as the target, one variance for all records; "
+        "mismatched: with float32 shadows instead."
+    )
 
 
 def _further(runs: CellRuns, table: pd.DataFrame, max_drop: float) -> list[str]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.scope import Scope
 from models.encoders.base import Encoder
+from models.encoders.tuning import tuning_recipe
 from models.heads import HeadConfig
 from models.quantized_network import quantize_network
 from models.quantizers import Quantizer
@@ -27,6 +28,8 @@ EVALUATION_VERSION = 6
 ATTACKS_VERSION = 3
 #: Raised when a change to the exposure of records moves it.
 RECORDS_VERSION = 1
+#: Raised when a change to the evaluation moves figures of encoders that were trained with the heads.
+TRAINED_VERSION = 2
 #: Raised when a change to heads trained on the whole pool moves their figures.
 FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.
@@ -52,6 +55,9 @@ class Protocol:
         Architecture and training of the heads.
     scope : Scope
         What is quantized: the head, or the whole model, the encoder with it.
+    train_encoder : bool
+        Whether every run trains an encoder of its own with the head, from the pretrained weights; else one
+        frozen encoder serves all.
     """
 
     runs: int
@@ -60,6 +66,12 @@ class Protocol:
     seed: int = 0
     head: HeadConfig = field(default_factory=HeadConfig)
     scope: Scope = Scope.HEAD
+    train_encoder: bool = False
+
+    @property
+    def shared_encoder_quantized(self) -> bool:
+        """Whether an encoder that all runs share is quantized with the heads."""
+        return self.scope.whole and not self.train_encoder
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,11 @@ class Cell:
     protocol: Protocol
     device: str = "cpu"
 
+    @property
+    def encoder_name(self) -> str:
+        """Name of the encoder, and whether it was trained with the heads: what tables and files call it."""
+        return f"{self.encoder.name}-trained" if self.protocol.train_encoder else self.encoder.name
+
     @cached_property
     def bank_key(self) -> str:
         """Hash of everything the trained runs depend on, except how many they are."""
@@ -103,7 +120,12 @@ class Cell:
             {"split": p.split, "test share": p.test_share, "seed": p.seed, "head": p.head.recipe()},
             *self._vectors(),
             *self._official(),
+            *self._tuning(),
         )
+
+    def _tuning(self) -> tuple[dict[str, object], ...]:
+        """Return how encoders are trained with the heads, where they are; else nothing."""
+        return (tuning_recipe(),) if self.protocol.train_encoder else ()
 
     def _official(self) -> tuple[bytes, ...]:
         """Return which records are the test set of the source, where that is the split; else nothing."""
@@ -127,6 +149,8 @@ class Cell:
         }
         if self.protocol.scope.whole:
             depends["policy"] = source_key(quantize_network)
+        if self.protocol.train_encoder:
+            depends["trained encoder"] = TRAINED_VERSION
         return content_key(depends)
 
     @property

@@ -18,6 +18,7 @@ from benchmark.head_options import (
     HeadOptions,
     Hidden,
     LearningRate,
+    TrainEncoder,
     WeightDecay,
     refuse_widths,
 )
@@ -97,11 +98,13 @@ def export(
         typer.Option(help="What a graph encoder is pretrained to do. [dim]\\[default: descriptors][/dim]"),
     ] = None,
     quantize: Annotated[
-        Scope,
+        Scope | None,
         typer.Option(
-            help="What is quantized: the head, or the whole model; the file holds the encoder then."
+            help="What is quantized: the head, or the whole model; the file holds the encoder then. "
+            "[dim]\\[default: head; model with --train-encoder][/dim]"
         ),
-    ] = Scope.HEAD,
+    ] = None,
+    train_encoder: TrainEncoder = False,
     run: Annotated[int, typer.Option(help="Which run of the measured bank: its published head.", min=0)] = 0,
     train_on: Annotated[
         str | None,
@@ -160,10 +163,11 @@ def export(
             split=split,
             test_share=test_share,
             device=device.value,
-            scope=quantize,
+            scope=Scope.chosen(quantize, train_encoder),
+            train_encoder=train_encoder,
             head=HeadOptions(
                 hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
-            ).config(),
+            ).config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
         )

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from benchmark.attack import FULL_PRECISION, Traced, signals_of
+from benchmark.attack import FULL_PRECISION, signals_of
 from benchmark.cell_data import CellData
 from benchmark.joint_report import ALL, ALONE
 from benchmark.privacy.attacks import Signals
 from benchmark.privacy.joint_release import SINGLE, joint_scores, single_scores
 from benchmark.privacy.panel import figure_rows, why_not
+from models.heads import Bank
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
 
@@ -23,7 +24,7 @@ JOINT = ("sum", "joint")
 def attack_releases(
     quantizers: Mapping[str, Quantizer],
     data: CellData,
-    traced: Sequence[Traced],
+    blocks: Sequence[Bank],
     known: Mapping[str, Signals],
     progress: Progress = SILENT,
 ) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def attack_releases(
         The versions; ``float32`` is among them.
     data : CellData
         Of the cell.
-    traced : sequence of Traced
+    blocks : sequence of Bank
         Every block of runs; only the last snapshots, which are published, are looked at.
     known : mapping of str to Signals
         Of the published heads of those quantizers that were attacked by themselves just now.
@@ -45,7 +46,7 @@ def attack_releases(
     DataFrame
         One row per release, attack and run; see :func:`attack_versions`.
     """
-    published = [block.published for block in traced]
+    published = [block.keeping([-1]) for block in blocks]
     with progress.stage("joint releases", len(quantizers) + 1) as step:
         versions = {}
         for name, quantizer in quantizers.items():

@@ -5,7 +5,7 @@ What each post-training quantizer leaks about the training molecules, and what i
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from benchmark.head_options import (
     HeadOptions,
     Hidden,
     LearningRate,
+    TrainEncoder,
     WeightDecay,
     refuse_widths,
 )
@@ -29,9 +30,6 @@ from models.encoders.objective_name import PretrainObjective
 from molecules.command_line import Debug, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
-
-if TYPE_CHECKING:
-    pass
 
 #: What runs when no task is named: real data that is always there.
 DEFAULT_TASK = "chembl2321810"
@@ -82,6 +80,8 @@ EPILOG = """
   python -m benchmark.run --task pains --quantizers all
 
   python -m benchmark.run --task tox21 --quantize model
+
+  python -m benchmark.run --task delaney --train-encoder --preset quick
 
   python -m benchmark.run --task tox21 --quantizers paper,path/to/mine.py
 
@@ -138,12 +138,14 @@ def run(
         ),
     ] = None,
     quantize: Annotated[
-        Scope,
+        Scope | None,
         typer.Option(
             help="What is quantized: the head, or the whole model, the weights of the encoder with it; "
-            "model-norms takes its running statistics anew, of public molecules."
+            "model-norms takes its running statistics anew, of public molecules. "
+            "[dim]\\[default: head; model with --train-encoder][/dim]"
         ),
-    ] = Scope.HEAD,
+    ] = None,
+    train_encoder: TrainEncoder = False,
     preset: Annotated[
         Preset,
         typer.Option(help="Heads trained: quick 16 (a first look), standard 64 (to report), paper 300."),
@@ -272,11 +274,12 @@ def run(
             device=device.value,
             results=results,
             attacks=attacks,
-            scope=quantize,
+            scope=Scope.chosen(quantize, train_encoder),
+            train_encoder=train_encoder,
             train_on=train_on,
             head=HeadOptions(
                 hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
-            ).config(),
+            ).config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
         )

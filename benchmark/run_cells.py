@@ -20,6 +20,7 @@ from benchmark.suite_run import (
     chosen_suite,
     run_cells,
     show,
+    trainable_suite,
     write_suite,
 )
 from benchmark.suites import get_suite
@@ -103,6 +104,8 @@ def run_suite(name: str, asked: Asked) -> None:
         If there is no such suite, or no cell of it could be measured.
     """
     suite, out, progress = chosen_suite(get_suite(name), asked.settings.encoder), asked.out, asked.progress
+    if asked.settings.train_encoder:
+        suite = trainable_suite(suite, progress)
     checked_quantizers(asked.settings)  # what is wrong with every cell is told once
     if asked.settings.split not in (None, *SPLITS):
         raise UnknownNameError("split", str(asked.settings.split), SPLITS)

@@ -14,6 +14,11 @@ class Scope(StrEnum):
     MODEL = "model"
     MODEL_NORMS = "model-norms"
 
+    @classmethod
+    def chosen(cls, given: "Scope | None", train_encoder: bool) -> "Scope":
+        """Return what was given; where nothing was, everything that is trained."""
+        return given if given is not None else cls.MODEL if train_encoder else cls.HEAD
+
     @property
     def whole(self) -> bool:
         """Whether the encoder is quantized, too."""

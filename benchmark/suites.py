@@ -41,7 +41,7 @@ SUITES: dict[str, Suite] = {
         _REFERENCE,
     ),
     "admet": Suite(
-        "the ADMET benchmark group of TDC, by its official splits and metrics",
+        "the ADMET benchmark group of TDC: its test tables, repeats of a molecule merged, and its metrics",
         (
             *("caco2_wang", "hia_hou", "pgp_broccatelli", "bioavailability_ma", "lipophilicity_astrazeneca"),
             *("solubility_aqsoldb", "bbb_martins", "ppbr_az", "vdss_lombardo"),

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from benchmark.attack import Traced, signals_of
+from benchmark.attack import signals_of, traced
 from benchmark.cell_data import CellData, cell_data
 from benchmark.plan import Cell, Protocol
 from benchmark.privacy.attacks import Signals
@@ -16,10 +16,11 @@ from benchmark.privacy.candidates import neighbours, other_runs, retrained, snap
 from benchmark.rank_stability import block_effects, lira_aucs
 from models.block_runs import BLOCK_RUNS
 from models.encoders.base import ENCODERS
-from models.heads import Bank, Heads, record_losses, train_block
+from models.heads import Bank, Heads, record_losses
 from models.quantized_heads import quantize_heads
 from models.quantizers import Quantizer
 from models.quantizers.zoo import resolve
+from models.train_bank import train_block
 from molecules.progress import Progress
 from molecules.streams import stream
 from tasks.catalogue import load_records
@@ -61,10 +62,10 @@ def study(task: Task, progress: Progress, *, candidates: bool) -> tuple[pd.DataF
             banks.append(_train(cell, data, members, first))
             step(len(members))
     families = _families(cell, data, banks[0], candidates)
-    traced, rows, aucs = [Traced.of(bank) for bank in banks], [], []
+    blocks, rows, aucs = [traced(bank) for bank in banks], [], []
     with progress.stage(f"{task.name}: indicators", len(quantizers)) as step:
         for name, quantizer in quantizers.items():
-            signals = signals_of(traced, quantizer, data)
+            signals = signals_of(blocks, quantizer, data)
             found = lira_aucs(signals, np.arange(RUNS))
             aucs += [{"quantizer": name, "run": run, "auc": value} for run, value in enumerate(found)]
             own = [*_cheap(signals), *_of_families(families, quantizer, data, banks[0])]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.attack import Traced, signals_of
+from benchmark.attack import signals_of, traced
 from benchmark.cell_data import CellData, cell_data
 from benchmark.execute import Settings, plan_cell
 from benchmark.privacy.aggregate import Aggregate
@@ -28,9 +28,10 @@ from benchmark.privacy.ranking import aggregate_runs
 from benchmark.progress import Bar
 from benchmark.rank_stability import block_effects, lira_aucs, spearman
 from models.block_runs import BLOCK_RUNS
-from models.heads import Bank, record_losses, train_block
+from models.heads import Bank, record_losses
 from models.quantized_heads import quantize_heads
 from models.quantizers import Quantizer
+from models.train_bank import train_block
 from molecules.cache import atomic_write
 from molecules.progress import Progress
 from molecules.streams import stream
@@ -82,18 +83,18 @@ def measure(name: str, progress: Progress) -> tuple[pd.DataFrame, dict[str, Sign
     """
     task = get_task(f"{name}:m={TRUTH + max(SIZES)}")
     cell, _ = plan_cell(task, DataOptions(), Settings(runs=RUNS), progress)
-    data, protocol, rows, traced = cell_data(cell), cell.protocol, [], []
+    data, protocol, rows, blocks = cell_data(cell), cell.protocol, [], []
     with progress.stage(f"{name}: rates", RUNS * len(cell.quantizers)) as step:
         for first in range(0, RUNS, BLOCK_RUNS):
             members = data.members[first : first + BLOCK_RUNS]
             bank = train_block(
                 data.kind, data.pool, data.pool_labels, members, protocol.head, protocol.seed, first
             )
-            traced.append(Traced.of(bank))
+            blocks.append(traced(bank))
             for quantizer_name, quantizer in cell.quantizers.items():
                 rows += [{"quantizer": quantizer_name, **row} for row in _rates(bank, quantizer, data)]
                 step(len(members))
-    return pd.DataFrame(rows), {n: signals_of(traced, q, data) for n, q in cell.quantizers.items()}
+    return pd.DataFrame(rows), {n: signals_of(blocks, q, data) for n, q in cell.quantizers.items()}
 
 
 def _rates(bank: Bank, quantizer: Quantizer, data: CellData) -> Iterator[dict[str, object]]:
@@ -105,9 +106,9 @@ def _rates(bank: Bank, quantizer: Quantizer, data: CellData) -> Iterator[dict[st
             continue
         # the published head first, as the study of real tasks has it
         candidates = quantized.heads[place, [epochs[-1], *epochs[:-1]]]
-        inputs, labels, _ = data.held_out(run)
+        part, labels, _ = data.held_out(run)
         wanted = (labels - bank.centre[place]) / bank.spread[place]
-        blocks = zip(inputs.split(BLOCK), wanted.split(BLOCK), strict=True)
+        blocks = zip(data.inputs(part).split(BLOCK), wanted.split(BLOCK), strict=True)
         losses = (
             torch.cat([record_losses(data.kind, candidates(x), y) for x, y in blocks], 1).double().numpy()
         )

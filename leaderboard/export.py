@@ -25,6 +25,7 @@ class Format(StrEnum):
     CSV = "csv"
     MARKDOWN = "markdown"
     PARQUET = "parquet"
+    HTML = "html"
 
 
 class Table(StrEnum):
@@ -39,7 +40,10 @@ class Table(StrEnum):
 
 def export(
     results: Annotated[Path, typer.Option(help="Folder of the results store.")] = Path("results"),
-    format_: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="What to write; html: the whole board as one page that opens offline."),
+    ] = Format.CSV,
     table: Annotated[
         Table | None,
         typer.Option(
@@ -67,7 +71,7 @@ def export(
     rules: Annotated[bool, typer.Option("--rules", help="Say how the board is made, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write every measured cell and quantizer, or how the quantizers stand, as one table."""
+    """Write every measured cell and quantizer, or how the quantizers stand, as one table or a page."""
     with user_errors(debug):
         _check(format_, table, sql, out)
         board = _board(results, aggregate, indicator, protocol)
@@ -76,10 +80,10 @@ def export(
             return
         frame = _asked(board, table or Table.LONG, sql)
         if out is None:
-            for text in _texts(frame, format_):
+            for text in _texts(board, frame, format_):
                 typer.echo(text, nl=False)
             return
-        _write(frame, format_, out)
+        _write(board, frame, format_, out)
         cells = f" of {frame['cell'].nunique():,} cells" if "cell" in frame else ""
         typer.echo(f"wrote {out}: {len(frame):,} rows{cells}", err=True)
 
@@ -92,6 +96,9 @@ def _check(format_: Format, table: Table | None, sql: str | None, out: Path | No
         raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
     if table is not None and sql is not None:
         raise MolmisError(f"--table {table} and --sql are two questions; give one of them")
+    if format_ is Format.HTML and (table is not None or sql is not None):
+        given = "--sql" if table is None else f"--table {table}"
+        raise MolmisError(f"--format html is the page of the whole board; leave out {given}")
     if out is not None:
         writable_file(out, "--out")
 
@@ -121,15 +128,19 @@ def _asked(board: "Board", table: Table, sql: str | None) -> "pd.DataFrame":
     return made
 
 
-def _texts(frame: "pd.DataFrame", format_: Format) -> Iterator[str]:
-    """Yield the frame in a format of text."""
+def _texts(board: "Board", frame: "pd.DataFrame", format_: Format) -> Iterator[str]:
+    """Yield the frame in a format of text, or the page of the board."""
     from leaderboard.text import csv_text, markdown_text
 
+    if format_ is Format.HTML:
+        from leaderboard.page import board_page
+
+        return board_page(board)
     return csv_text(frame) if format_ is Format.CSV else markdown_text(frame)
 
 
-def _write(frame: "pd.DataFrame", format_: Format, out: Path) -> None:
-    """Write the frame, whole or not at all."""
+def _write(board: "Board", frame: "pd.DataFrame", format_: Format, out: Path) -> None:
+    """Write the frame or the page, whole or not at all."""
     from molecules.cache import atomic_write
 
     with atomic_write(out) as temporary:
@@ -139,7 +150,7 @@ def _write(frame: "pd.DataFrame", format_: Format, out: Path) -> None:
             temporary.write_bytes(buffer.getvalue())
             return
         with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(_texts(frame, format_))
+            stream.writelines(_texts(board, frame, format_))
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

@@ -60,6 +60,8 @@ class Origin:
         What the encoder takes beside its name; nothing for the usual one.
     scope : str
         What was quantized: ``head``, ``model``, or ``model-norms``.
+    trained_encoder : bool
+        Whether the encoder was trained with the head, so that it followed the labels, too.
     """
 
     task: str = "unnamed"
@@ -70,6 +72,7 @@ class Origin:
     inputs: Inputs = Inputs.VECTORS
     options: tuple[tuple[str, str], ...] = ()
     scope: str = "head"
+    trained_encoder: bool = False
 
     @property
     def probe(self) -> tuple[str, ...]:
@@ -169,6 +172,8 @@ def pack(artefact: Artefact) -> bytes:
     }
     if origin.options:
         metadata["encoder_options"] = _text(dict(origin.options))
+    if origin.trained_encoder:
+        metadata["encoder_trained"] = "with the head"
     if artefact.encoder is not None:
         of_encoder, told = _packed_encoder(artefact.encoder)
         tensors |= of_encoder
@@ -259,6 +264,7 @@ def _restored(metadata: Mapping[str, str], tensors: dict[str, Tensor], size: int
             Inputs(metadata["inputs"]),
             _options(json.loads(metadata.get("encoder_options", "{}"))),
             metadata["quantized"],
+            "encoder_trained" in metadata,
         ),
         metadata["quantizer"],
         metadata["run"],

@@ -1,24 +1,12 @@
-"""A bank of MLP heads: many independent training runs done at once, and their snapshots.
+"""A bank of MLP heads: how they are built and trained, what they say of records, and their snapshots."""
 
-Every run trains its own head on its own members of the pool, from its own initial weights, over its own
-order of batches. The runs share nothing but the arithmetic: weights are stacked along a leading axis, so
-that one batched matrix product does what a loop over models would do. What a run draws depends on
-``(seed, run)`` alone, and runs are trained in blocks of a fixed size (the last one may be shorter), so a
-longer bank begins with the very runs of a shorter one.
-"""
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
-import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from molecules.errors import MolmisError
-from molecules.streams import stream
 from tasks.task import Kind
 
 
@@ -135,17 +123,31 @@ class Bank:
         deviation over the run's members in regression; 0 and 1 in classification.
     first_run : int
         Number of the block's first run within the bank.
+    encoders : mapping of str to Tensor
+        Parameters of the encoders that were trained with the heads, by name, leading axes (runs, snapshots);
+        none where one frozen encoder serves all.
     """
 
     snapshots: Heads
     centre: Tensor
     spread: Tensor
     first_run: int
+    encoders: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def runs(self) -> range:
         """Numbers of the block's runs within the bank."""
         return range(self.first_run, self.first_run + len(self.centre))
+
+    @property
+    def kept(self) -> int:
+        """Number of snapshots of every run."""
+        return self.snapshots.biases[0].shape[1]
+
+    def keeping(self, snapshots: list[int]) -> "Bank":
+        """Return the block with some of its snapshots only."""
+        encoders = {name: values[:, snapshots] for name, values in self.encoders.items()}
+        return replace(self, snapshots=self.snapshots[:, snapshots], encoders=encoders)
 
 
 def record_losses(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -188,144 +190,3 @@ def label_units(kind: Kind, labels: Tensor, members: Tensor) -> tuple[Tensor, Te
     spread = (own - centre[:, None]).square().nanmean(1).sqrt()
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     return centre.nan_to_num(0.0).float(), spread.nan_to_num(1.0).float()
-
-
-def _initial(
-    sizes: Sequence[int], seed: int, runs: range, device: torch.device
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Draw the initial weights and biases of every run, uniform within 1/sqrt(fan-in) as torch.nn.Linear."""
-    streams = [stream(seed, "weights", run) for run in runs]
-    weights, biases = [], []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = fan_in**-0.5
-        weights.append(np.stack([s.uniform(-bound, bound, (fan_out, fan_in)) for s in streams]))
-        biases.append(np.stack([s.uniform(-bound, bound, fan_out) for s in streams]))
-
-    def as_parameters(arrays: list[NDArray[np.float64]]) -> list[Tensor]:
-        return [torch.from_numpy(a.astype(np.float32)).to(device).requires_grad_() for a in arrays]
-
-    return as_parameters(weights), as_parameters(biases)
-
-
-def _batch_loss(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the training loss summed over runs: within a run, the mean over observed labels."""
-    observed = ~labels.isnan()
-    known = torch.where(observed, labels, torch.zeros_like(labels))
-    if kind is Kind.CLASSIFICATION:
-        loss = functional.binary_cross_entropy_with_logits(outputs, known, reduction="none")
-    else:
-        loss = (outputs - known).square()
-    weight = observed.to(loss.dtype)
-    return ((loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sum()
-
-
-def _dropout(share: float, seed: int, runs: range, device: torch.device) -> Callable[[Tensor], Tensor] | None:
-    """Return what leaves hidden values out, drawn for each run from its own stream; None for a share of 0."""
-    if not share:
-        return None
-    streams = [stream(seed, "dropout", run) for run in runs]
-
-    def dropped(hidden: Tensor) -> Tensor:
-        drawn = np.stack([s.random(hidden.shape[1:], dtype=np.float32) for s in streams])
-        return hidden * torch.from_numpy((drawn >= share) / np.float32(1 - share)).to(device)
-
-    return dropped
-
-
-def train_block(
-    kind: Kind,
-    inputs: Tensor,
-    labels: Tensor,
-    members: NDArray[np.bool_],
-    config: HeadConfig,
-    seed: int,
-    first_run: int,
-    on_epoch: Callable[[int], None] = lambda epochs: None,  # noqa: ARG005
-) -> Bank:
-    """Train a block of runs at once.
-
-    Parameters
-    ----------
-    kind : Kind
-        Chooses the loss: binary cross-entropy or squared error, over observed labels only.
-    inputs : Tensor, shape (pool, d)
-        Embeddings of the pool.
-    labels : Tensor, shape (pool, targets)
-        NaN where missing.
-    members : ndarray of bool, shape (runs, pool)
-        Which records each run is trained on; the same number for every run.
-    config : HeadConfig
-        Architecture and training.
-    seed, first_run : int
-        Run ``i`` of the block draws from the streams of ``(seed, first_run + i)``.
-    on_epoch : callable
-        Called with 1 after every epoch.
-
-    Returns
-    -------
-    Bank
-        Snapshots of shape (runs, snapshots, ...), on the CPU: one after every epoch, and the early ones.
-
-    Raises
-    ------
-    ValueError
-        If the runs have different numbers of members.
-    MolmisError
-        If training diverges.
-    """
-    sizes_of_runs = set(members.sum(1).tolist())
-    if len(sizes_of_runs) != 1:
-        raise ValueError(f"runs of one block need the same number of members, got {sorted(sizes_of_runs)}")
-    (n_members,) = sizes_of_runs
-    device = inputs.device
-    runs = range(first_run, first_run + len(members))
-    centre, spread = label_units(kind, labels.cpu(), torch.from_numpy(members))
-    centre, spread = centre.to(device), spread.to(device)
-    own = torch.from_numpy(np.stack([np.flatnonzero(row) for row in members])).to(device)
-
-    sizes = [inputs.shape[1], *config.hidden, labels.shape[1]]
-    weights, biases = _initial(sizes, seed, runs, device)
-    optimiser = torch.optim.AdamW(
-        [{"params": weights, "weight_decay": config.weight_decay}, {"params": biases, "weight_decay": 0.0}],
-        lr=config.learning_rate,
-        foreach=True,
-    )
-    steps = config.epochs * -(-n_members // config.batch_size)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    orders = [stream(seed, "batches", run) for run in runs]
-    between = _dropout(config.dropout, seed, runs, device)
-    wanted, done = set(config.steps_kept(n_members)), 0
-    kept: list[Heads] = []
-    for _ in range(config.epochs):
-        order = torch.from_numpy(np.stack([own_order.permutation(n_members) for own_order in orders])).to(
-            device
-        )
-        for start in range(0, n_members, config.batch_size):
-            batch = own.gather(1, order[:, start : start + config.batch_size])
-            outputs = Heads(tuple(weights), tuple(biases))(inputs[batch], between)
-            target = (labels[batch] - centre[:, None]) / spread[:, None]
-            optimiser.zero_grad(set_to_none=True)
-            _batch_loss(kind, outputs, target).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            done += 1
-            if done in wanted:
-                kept.append(_copied(weights, biases))
-        on_epoch(1)
-    if not all(bool(torch.isfinite(part).all()) for part in (*kept[-1].weights, *kept[-1].biases)):
-        raise MolmisError(
-            "training diverged: weights are no longer finite; give a smaller --learning-rate, or labels of a "
-            "smaller spread"
-        )
-    snapshots = Heads(
-        tuple(torch.stack([k.weights[layer] for k in kept], 1) for layer in range(len(weights))),
-        tuple(torch.stack([k.biases[layer] for k in kept], 1) for layer in range(len(biases))),
-    )
-    return Bank(snapshots, centre.cpu(), spread.cpu(), first_run)
-
-
-def _copied(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> Heads:
-    """Return weights and biases as they are now, on the CPU."""
-    return Heads(
-        tuple(w.detach().cpu().clone() for w in weights), tuple(b.detach().cpu().clone() for b in biases)
-    )

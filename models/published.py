@@ -1,5 +1,7 @@
 """The head of a run as it would be published: the last epoch, quantized, as an artefact."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -58,12 +60,23 @@ def file_sizes(
     bank: Bank,
     quantizer: Quantizer,
     origin: Origin,
-    encoder: EncoderState | None = None,
+    encoders: Sequence[EncoderState | None] = (None,),
 ) -> NDArray[np.int64]:
     """Return the bytes of the file of the published head of every run, shape (runs,).
 
     The files are made, in memory: their header is counted, too, and the encoder if it comes with them.
+
+    Parameters
+    ----------
+    quantized, bank, quantizer, origin :
+        As of :func:`published_head`.
+    encoders : sequence of EncoderState or None
+        What goes into the file of every run beside the head; one that all runs share stands once.
     """
-    places = range(len(bank.runs))
-    heads = (published_head(quantized, bank, place, quantizer, origin, "", encoder) for place in places)
+    runs = len(bank.runs)
+    beside = [*encoders] * (runs if len(encoders) == 1 else 1)
+    heads = (
+        published_head(quantized, bank, place, quantizer, origin, "", encoder)
+        for place, encoder in enumerate(beside)
+    )
     return np.array([len(pack(head)) for head in heads], dtype=np.int64)

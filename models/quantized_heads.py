@@ -33,28 +33,38 @@ class QuantizedHeads:
     layers: tuple[Quantized, ...]
     bits: float
 
-    def distinct_epochs(self, run: int) -> list[int]:
+    def distinct_epochs(self, run: int, beside: Sequence[bytes] | None = None) -> list[int]:
         """Return the epochs of the distinct candidates of a run, ascending.
 
         Two snapshots with equal codes in every layer are one candidate: a coarse quantizer stops moving
         late in training, and the rest of the difference (scales, float32 biases) is not a choice among the
         quantized weights. The latest of equal snapshots stands for them.
+
+        Parameters
+        ----------
+        run : int
+            Which run of the block.
+        beside : sequence of bytes or None
+            What else tells its snapshots apart, one of each: the codes of encoders that were trained, too.
         """
         codes = [layer.codes[run].flatten(1).cpu().numpy() for layer in self.layers]
         latest = {
-            b"".join(layer[epoch].tobytes() for layer in codes): epoch for epoch in range(codes[0].shape[0])
+            (beside[epoch] if beside is not None else b"")
+            + b"".join(layer[epoch].tobytes() for layer in codes): epoch
+            for epoch in range(codes[0].shape[0])
         }
         return sorted(latest.values())
 
     def sizes(
-        self, encoder: Sequence[Quantized] = (), encoder_parameters: int = 0
+        self, encoders: Sequence[Sequence[Quantized]] = ((),), encoder_parameters: int = 0
     ) -> dict[str, NDArray[np.float64]]:
         """Return what the published head (last epoch) of every run takes, each of shape (runs,).
 
         Parameters
         ----------
-        encoder : sequence of Quantized
-            Matrices (out, in) of an encoder that is quantized as the head is.
+        encoders : sequence of sequence of Quantized
+            Matrices (out, in) of the encoder of every run, or of the one of all runs, that is quantized as
+            the heads are; none of an encoder that is not.
         encoder_parameters : int
             Numbers that the encoder learned, quantized or not.
 
@@ -69,11 +79,12 @@ class QuantizedHeads:
         """
         final = [layer.at((slice(None), -1)) for layer in self.layers]
         runs = len(final[0].codes)
-        parts = [*final, *encoder]
-        counts = torch.tensor([layer.weights for layer in parts]).double()
+        counts = torch.tensor([layer.weights for layer in (*final, *encoders[0])]).double()
 
         def mean_over_weights(measure: Callable[[Quantized], Tensor]) -> NDArray[np.float64]:
-            values = torch.stack([measure(layer).double().expand(runs) for layer in parts], -1)
+            heads = torch.stack([measure(layer).double() for layer in final], -1)
+            told = [[float(measure(layer)) for layer in encoder] for encoder in encoders]
+            values = torch.cat([heads, torch.tensor(told, dtype=torch.float64).expand(runs, -1)], 1)
             mean: NDArray[np.float64] = (values @ counts / counts.sum()).numpy()
             return mean
 
@@ -83,7 +94,7 @@ class QuantizedHeads:
             "bits": np.full(runs, float(self.bits)),
             "entropy_bits": mean_over_weights(entropy_bits),
             "zeros": mean_over_weights(zeros),
-            "coverage": np.full(runs, quantized / (whole if encoder else self.heads.parameters)),
+            "coverage": np.full(runs, quantized / (whole if encoders[0] else self.heads.parameters)),
             "model_coverage": np.full(runs, quantized / whole),
         }
 
@@ -97,7 +108,7 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
         Leading axes (runs, epochs).
     quantizer : Quantizer
         Applied to each matrix by itself.
-    records : Tensor of float32, shape (n, d) or (runs, n, d), or None
+    records : Tensor of float32, shape (n, d), (runs, n, d) or (runs, epochs, n, d), or None
         Embeddings of the calibration records, for quantizers that look at some.
 
     Raises
@@ -111,7 +122,7 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
             raise ValueError(f"{quantizer!r} needs {quantizer.calibration} calibration records")
         # banks lie on the CPU, embeddings of records where they were computed
         records = records.to(snapshots.weights[0].device)
-        inputs = records if records.dim() == 2 else records[:, None]
+        inputs = records[:, None] if records.dim() == 3 else records
     layers: list[Quantized] = []
     values: list[Tensor] = []
     count = len(snapshots.weights)

@@ -25,7 +25,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 from scipy import stats
 
-from molecules.cleaning_report import OUTLIER_SD, CleaningReport, Tally
+from molecules.cleaning_report import OUTLIER_SD, CleaningReport, Tables, Tally, place_of
 from molecules.enough import check_enough
 from molecules.errors import DataError
 from molecules.parse import canonical, is_empty
@@ -49,6 +49,8 @@ class Cleaned:
         NaN where a label is missing; no row is NaN throughout.
     report : CleaningReport
         What was dropped, merged and set missing, and why.
+    source_rows : ndarray of int32, shape (records,)
+        Rows of the source that each record is made of.
     test : ndarray of bool, shape (records,), or None
         Which records are the test set of the source, where it has one.
     """
@@ -56,6 +58,7 @@ class Cleaned:
     smiles: list[str]
     labels: NDArray[np.float32]
     report: CleaningReport = field(compare=False)
+    source_rows: NDArray[np.int32]
     test: NDArray[np.bool_] | None = None
 
 
@@ -66,6 +69,7 @@ def clean(
     progress: Progress = SILENT,
     targets: Sequence[str] = (),
     test: NDArray[np.bool_] | None = None,
+    tables: Tables = (),
 ) -> Cleaned:
     """Clean rows by the rule at the head of this module.
 
@@ -83,6 +87,8 @@ def clean(
         Names of the label columns, for messages; their positions where absent.
     test : ndarray of bool, shape (rows,), or None
         Which rows the source sets apart as its test set, where it does.
+    tables : sequence of (str, int)
+        Name and number of rows of each table that the rows are of, where they are of several: for messages.
 
     Returns
     -------
@@ -92,13 +98,14 @@ def clean(
     ------
     DataError
         If a label is infinite (in float32), or in classification neither 0, 1 nor missing; the message
-        names row (counted from 1, after the header) and column.
+        names row (counted from 1, after the header of its table) and column.
     """
     labels = np.asarray(labels, dtype=np.float64)
-    _check_labels(labels, classification, targets)
-    tally = Tally()
+    _check_labels(labels, classification, targets, tables)
+    tally = Tally(tables)
     rows_of = _group(smiles, tally, progress)
     if test is not None:
+        tally.count("test_rows", int(test.sum()))
         rows_of = _apart(rows_of, test, tally)
     merged = np.full((len(rows_of), labels.shape[1]), np.nan)
     tolerance = np.zeros(labels.shape[1]) if classification else _tolerance(labels)
@@ -122,8 +129,10 @@ def clean(
         for place in np.flatnonzero(_outlying(merged).any(axis=1)):
             tally.note("outliers", rows_of[names[place]][0], names[place])
     kept = [name for name, keep in zip(names, labelled, strict=True) if keep]
+    counts = np.array([len(rows_of[name]) for name in kept], dtype=np.int32)
     held = None if test is None else np.array([test[rows_of[name][0]] for name in kept], dtype=np.bool_)
-    return Cleaned(kept, merged[labelled].astype(np.float32), tally.report(len(smiles), len(kept)), held)
+    report = tally.report(len(smiles), len(kept))
+    return Cleaned(kept, merged[labelled].astype(np.float32), report, counts, held)
 
 
 def merge(labels: NDArray[np.float64], tolerance: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -219,7 +228,9 @@ def _tolerance(labels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([TOLERANCE_IN_SD * column.std() if len(column) else 0.0 for column in columns])
 
 
-def _check_labels(labels: NDArray[np.float64], classification: bool, targets: Sequence[str]) -> None:
+def _check_labels(
+    labels: NDArray[np.float64], classification: bool, targets: Sequence[str], tables: Tables
+) -> None:
     """Refuse labels that no loss is defined for, naming the first."""
     wrong = np.abs(labels) > np.finfo(np.float32).max  # infinite, or it would be as a record's label
     allowed = "a finite number or empty"
@@ -231,6 +242,6 @@ def _check_labels(labels: NDArray[np.float64], classification: bool, targets: Se
     row, column = (int(place[0]) for place in np.nonzero(wrong))
     name = repr(targets[column]) if targets else str(column + 1)
     raise DataError(
-        f"label {labels[row, column]:g} in row {row + 1}, column {name} ({int(wrong.sum())} such in all) is "
-        f"not possible; a label is {allowed}; correct or empty it"
+        f"label {labels[row, column]:g} in {place_of(row, tables)}, column {name} ({int(wrong.sum())} such "
+        f"in all) is not possible; a label is {allowed}; correct or empty it"
     )

@@ -10,6 +10,9 @@ RULES_VERSION = 2
 OUTLIER_SD = 10
 #: How many examples are kept for each reason.
 EXAMPLES = 3
+#: Name and number of rows of each table of a source, in the order in which rows are counted through them;
+#: none where there is one table, which needs no name.
+Tables = Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class CleaningReport:
     outliers : int
         Records with a regression label further than ``OUTLIER_SD`` robust standard deviations from the median
         of that label; kept.
-    examples : mapping of str to tuple of (int, str)
-        For each reason, up to ``EXAMPLES`` rows (counted from 1, after the header) with their SMILES.
+    examples : mapping of str to tuple of (str, str)
+        For each reason, up to ``EXAMPLES`` rows, told as by :func:`place_of`, with their SMILES.
     weak_labels : tuple of str
         Labels with too few records of a class for figures to be relied on.
     overlapping : int
@@ -56,6 +59,8 @@ class CleaningReport:
         test set.
     overlapping_rows : int
         Their rows of the training set, which are dropped.
+    test_rows : int
+        Rows of the test set of the source; 0 where it has none.
     """
 
     rows: int
@@ -70,10 +75,11 @@ class CleaningReport:
     mixtures: int = 0
     shared_parents: int = 0
     outliers: int = 0
-    examples: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    examples: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     weak_labels: tuple[str, ...] = ()
     overlapping: int = 0
     overlapping_rows: int = 0
+    test_rows: int = 0
 
     def summary(self) -> str:
         """Return one readable line, and a second one if there is more to know of the records."""
@@ -128,21 +134,42 @@ class CleaningReport:
         if not isinstance(examples, Mapping) or not isinstance(weak, Sequence):
             raise TypeError("examples must be a mapping and weak_labels a list")
         pairs = {
-            reason: tuple((int(row), str(text)) for row, text in rows) for reason, rows in examples.items()
+            reason: tuple((str(place), str(text)) for place, text in rows)
+            for reason, rows in examples.items()
         }
         return cls(**fields, examples=pairs, weak_labels=tuple(weak))  # type: ignore[arg-type]
 
     def _example(self, reason: str) -> str:
         shown = self.examples.get(reason)
-        return f" (such as row {shown[0][0]}: {_short(shown[0][1])})" if shown else ""
+        return f" (such as {shown[0][0]}: {_short(shown[0][1])})" if shown else ""
+
+
+def place_of(row: int, tables: Tables) -> str:
+    """Return where a row (counted from 0, through all tables) stands, for people.
+
+    ``row 3``, counted from 1 below the header; ``row 3 of test.csv``, counted in that table, where the rows
+    are of several.
+    """
+    for name, rows in tables:
+        if row < rows:
+            return f"row {row + 1} of {name}"
+        row -= rows
+    return f"row {row + 1}"
 
 
 class Tally:
-    """Counts and examples while a cleaning runs."""
+    """Counts and examples while a cleaning runs.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    tables : sequence of (str, int)
+        Tables that the rows are of; see :data:`Tables`.
+    """
+
+    def __init__(self, tables: Tables = ()) -> None:
+        self._tables = tables
         self._counts: Counter[str] = Counter()
-        self._examples: dict[str, list[tuple[int, str]]] = defaultdict(list)
+        self._examples: dict[str, list[tuple[str, str]]] = defaultdict(list)
 
     def drop(self, reason: str, row: int, smiles: str) -> None:
         """Count one row (counted from 0) that is dropped for ``reason``."""
@@ -181,7 +208,7 @@ class Tally:
 
     def _show(self, reason: str, row: int, smiles: str) -> None:
         if len(self._examples[reason]) < EXAMPLES:
-            self._examples[reason].append((row + 1, smiles))
+            self._examples[reason].append((place_of(row, self._tables), smiles))
 
 
 def _short(smiles: str) -> str:

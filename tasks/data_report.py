@@ -58,6 +58,9 @@ class DataReport:
         Share of all labels of all records that are missing.
     official_test : int or None
         Records of the source's own test set; None where it has none.
+    scored_rows, test_rows : int or None
+        Rows of the source's test set that these records are made of, and all of its rows: repeats are merged,
+        and rows that cannot be read or that disagree are dropped. None where it has none.
     repeats_left : int
         Records whose molecule is that of an earlier record: 0, so that no molecule can stand on two sides of
         a split of the records, pool and test set or members and non-members.
@@ -69,6 +72,8 @@ class DataReport:
     labels: tuple[LabelReport, ...]
     missing_share: float
     official_test: int | None
+    scored_rows: int | None
+    test_rows: int | None
     repeats_left: int
 
     def as_dict(self) -> dict[str, object]:
@@ -77,12 +82,15 @@ class DataReport:
             "labels": [_plain(asdict(label)) for label in self.labels],
             "missing_share": self.missing_share,
             "official_test": self.official_test,
+            "scored_rows": self.scored_rows,
+            "test_rows": self.test_rows,
             "repeats_left": self.repeats_left,
         }
 
 
 def data_report(records: Records) -> DataReport:
     """Return the report of clean records."""
+    test, rows = records.test, records.source_rows
     return DataReport(
         task=records.task,
         kind=records.kind,
@@ -92,8 +100,28 @@ def data_report(records: Records) -> DataReport:
             for name, column in zip(records.targets, records.labels.T, strict=True)
         ),
         missing_share=float(np.isnan(records.labels).mean()),
-        official_test=None if records.test is None else int(records.test.sum()),
+        official_test=None if test is None else int(test.sum()),
+        scored_rows=None if test is None or rows is None else int(rows[test].sum()),
+        test_rows=None if test is None else records.report.test_rows,
         repeats_left=len(records.smiles) - len(set(records.smiles)),
+    )
+
+
+def scored_text(told: object) -> str:
+    """Return one sentence of what :meth:`DataReport.as_dict` gave, perhaps in a stored result.
+
+    Empty where every row of the source's test set is a record, or there is no such set.
+    """
+    if not isinstance(told, Mapping):
+        return ""
+    records, scored, rows = (told.get(name) for name in ("official_test", "scored_rows", "test_rows"))
+    if not isinstance(records, int) or not isinstance(scored, int) or not isinstance(rows, int):
+        return ""
+    if records == scored == rows:
+        return ""
+    return (
+        f"Performance is scored on {records:,} molecules made of {scored:,} of the source's {rows:,} test "
+        "rows, once each: figures that score every row differ, most where rows of a molecule disagree."
     )
 
 

@@ -1,9 +1,11 @@
 """``docs/tasks.md``: every task of the catalogue, made from the code."""
 
 from collections.abc import Iterator
+from textwrap import fill
 
 from tasks.catalogue import TASKS
 from tasks.task import FRESH, OFFICIAL, Task
+from tasks.twins import LARGE
 
 #: Labels that are named one by one; of more, the first few are.
 _NAMED = 30
@@ -23,15 +25,23 @@ python -m benchmark.run --task herg --report
 task as well: CSV, TSV, Parquet or an SD file, as in `--task assay.sdf --target pIC50`.
 
 The split holds the test set apart; `--split random`, `scaffold`, `butina` or `fingerprint` replaces it.
-*official* is the test set of the source; of a molecule that it has in its training set too, the record is of
-the test set alone. *fresh* records are drawn anew. Only the random split depends on `--seed`. Of DeepChem's
-splits by pairs, butina (clusters) takes at most 10,000 molecules, for memory, and fingerprint (as unlike as
-can be) 50,000, for time.
+*official* is the test set of the source, one record a molecule; of a molecule that it has in its training
+set too, the record is of the test set alone. *fresh* records are drawn anew. Only the random split depends on
+`--seed`. Of DeepChem's splits by pairs, butina (clusters) takes at most 10,000 molecules, for memory, and
+fingerprint (as unlike as can be) 50,000, for time.
 
 Files are looked for in `--data-dir`, `$MOLMIS_DATA`, `../shared/datasets` beside the checkout and the cache,
 and then downloaded if their checksum is known. Without one (`sider`, `qm7`, `ames`, `caco2_wang`, `dili`,
 `vdss_lombardo`) they are only with `--no-verify`; else the message says where to get the file and where
 it goes.
+
+Messages count rows from 1, below the header, in the table that they name (`row 12 of test.csv`).
+
+Cleaning tells molecules apart by canonical SMILES. A substance may still be there twice, as two tautomers or
+with its charges drawn elsewhere: `--report` counts, by InChIKey and by its first block (which stereoisomers
+and states of protonation share), those that stand in pool and test set, and records of the pool that repeat
+another one. They are not merged. A run says in one line where there are some by InChIKey; of more than
+{large:,} molecules it takes InChIKeys from the cache only, where `--report` leaves them.
 
 """
 
@@ -45,8 +55,10 @@ def page() -> str:
         counts = (_count(task.rows), _count(task.records), str(len(task.targets)))
         cells = (f"[{name}](#{_anchor(name)})", str(task.kind), *counts, task.main_metric, task.split)
         lines.append(f"| {' | '.join(cells)} |")
+    protocols = dict.fromkeys(task.protocol for _, task in tasks if task.protocol)
+    told = [line for protocol in protocols for line in (fill(_plain(protocol), 110), "")]
     parts = [line for name, task in tasks for line in _part(name, task)]
-    return _HEAD + "\n".join([*lines, "", *parts]).rstrip() + "\n"
+    return _HEAD.format(large=LARGE) + "\n".join([*told, *lines, "", *parts]).rstrip() + "\n"
 
 
 def _part(name: str, task: Task) -> Iterator[str]:
@@ -61,8 +73,7 @@ def _part(name: str, task: Task) -> Iterator[str]:
         yield f"* labels: {shown}{more}"
     else:
         yield f"* label: `{task.targets[0]}`"
-    seeds = f", seeds {task.seeds[0]} to {task.seeds[-1]}" if task.seeds else ""
-    yield f"* metric: {task.main_metric}; split: {_split(task)}{seeds}"
+    yield f"* metric: {task.main_metric}; split: {_split(task)}"
     yield f"* source: {_plain(task.source)}"
     yield f"* licence: {_plain(task.licence)}"
     yield f"* known defects: {_plain(task.known_defects) or 'none known'}"

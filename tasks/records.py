@@ -14,7 +14,7 @@ from molecules.errors import DataError
 from tasks.task import DataOptions, Kind, RawRecords, Task, Vectors
 
 #: Raised when the layout of the cached file changes.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Records:
         In the place of SMILES, where the records are vectors.
     test : ndarray of bool, shape (records,), or None
         Which records the source sets apart as its test set; None where it says nothing.
+    source_rows : ndarray of int32, shape (records,), or None
+        Rows of the source that each record is made of; None for vectors.
     """
 
     task: str
@@ -55,6 +57,7 @@ class Records:
     sha256: str
     vectors: Vectors | None = None
     test: NDArray[np.bool_] | None = None
+    source_rows: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -119,6 +122,7 @@ def _clean(task: Task, options: DataOptions) -> Records:
         options.progress,
         targets=raw.targets,
         test=raw.test,
+        tables=raw.tables,
     )
     return Records(
         task=task.name,
@@ -130,6 +134,7 @@ def _clean(task: Task, options: DataOptions) -> Records:
         origin=raw.origin,
         sha256=raw.sha256,
         test=cleaned.test,
+        source_rows=cleaned.source_rows,
     )
 
 
@@ -172,10 +177,10 @@ def _write(path: Path, records: Records, options: DataOptions) -> None:
         "kind": records.kind.value,
         "report": records.report.as_dict(),
         "sha256": records.sha256,
-        "content": _content(records.smiles, records.labels, records.test),
+        "content": _content(records.smiles, records.labels, records.test, records.source_rows),
     }
-    if records.test is not None:
-        columns["test"] = records.test
+    further = {"test": records.test, "source_rows": records.source_rows}
+    columns |= {name: column for name, column in further.items() if column is not None}
     table = pa.table({"smiles": records.smiles, **columns})
     table = table.replace_schema_metadata({"molmis": json.dumps(facts)})
     try:
@@ -201,8 +206,11 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
         smiles = table.column("smiles").to_pylist()
         columns = [table.column(f"label_{place}").to_numpy() for place in range(len(facts["targets"]))]
         labels = np.stack(columns, axis=1).astype(np.float32)
-        test = table.column("test").to_numpy() if "test" in table.column_names else None
-        intact = _content(smiles, labels, test) == facts["content"]
+        test, source_rows = (
+            table.column(name).to_numpy() if name in table.column_names else None
+            for name in ("test", "source_rows")
+        )
+        intact = _content(smiles, labels, test, source_rows) == facts["content"]
         report = CleaningReport.from_dict(facts["report"])
         records = Records(
             task=task.name,
@@ -214,6 +222,7 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
             origin=origin,
             sha256=facts["sha256"],
             test=test,
+            source_rows=source_rows,
         )
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         intact = False
@@ -223,6 +232,11 @@ def _read(path: Path, task: Task, origin: str, options: DataOptions) -> Records 
     return records
 
 
-def _content(smiles: list[str], labels: NDArray[np.float32], test: NDArray[np.bool_] | None) -> str:
-    held = () if test is None else (np.ascontiguousarray(test).tobytes(),)
-    return content_key(smiles, np.ascontiguousarray(labels).tobytes(), *held)
+def _content(
+    smiles: list[str],
+    labels: NDArray[np.float32],
+    test: NDArray[np.bool_] | None,
+    source_rows: NDArray[np.int32] | None,
+) -> str:
+    arrays = (labels, test, source_rows)
+    return content_key(smiles, *(b"" if a is None else np.ascontiguousarray(a).tobytes() for a in arrays))

@@ -96,6 +96,9 @@ class RawRecords:
         In the place of SMILES, where the records are vectors; there is no cleaning then.
     test : ndarray of bool, shape (rows,), or None
         Which rows the source sets apart as its test set; None where it says nothing.
+    tables : tuple of (str, int)
+        Name and number of rows of each table, in order, where the rows are of several: messages then name
+        a row by its table.
     """
 
     smiles: list[str]
@@ -106,6 +109,7 @@ class RawRecords:
     sha256: str
     vectors: Vectors | None = None
     test: NDArray[np.bool_] | None = None
+    tables: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,9 +179,9 @@ class Task:
         has parameters.
     rows, records : int
         Rows of the source, and records that are left of them after cleaning; 0 where nobody has counted.
-    seeds : tuple of int
-        Seeds that the source asks for: its official figure is mean and standard deviation over them. Empty
-        where it asks for none.
+    protocol : str
+        How the source asks for figures beyond split and metric, and what of it is followed; empty where it
+        asks for nothing more.
     """
 
     name: str
@@ -197,7 +201,7 @@ class Task:
     specify: Callable[[str], "Task"] | None = field(default=None, compare=False)
     rows: int = 0
     records: int = 0
-    seeds: tuple[int, ...] = ()
+    protocol: str = ""
 
     @property
     def slug(self) -> str:

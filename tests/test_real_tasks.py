@@ -3,6 +3,7 @@
 import pytest
 
 from benchmark.execute import Settings, measure
+from benchmark.report import Report
 from benchmark.tables import summarise
 from tasks.catalogue import get_task
 from tasks.task import DataOptions
@@ -28,7 +29,11 @@ def test_the_official_test_set_is_what_performance_is_measured_on(tmp_path):
     settings = Settings("ecfp", ["float32"], runs=4, results=tmp_path, attacks=False)
     facts = (result := measure(get_task("herg"), DataOptions(data_folder, download=False), settings)).facts
     assert (facts["split"], facts["pool"], facts["test"]) == ("official", 520, 125)
-    assert facts["official_seeds"] == [1, 2, 3, 4, 5]
+    assert "scores every row of its test table" in facts["source_protocol"]
+    # counted with pandas and RDKit: 132 rows, 128 molecules, 3 of them with both labels in 6 rows
+    assert [facts["data"][name] for name in ("official_test", "scored_rows", "test_rows")] == [125, 126, 132]
+    assert any("125 molecules made of 126 of the source's 132" in note for note in Report.of(result).notes())
+    assert facts["twins"]["inchikey"] == {"across": 1, "within": 1}
     assert summarise(result).set_index("quantizer").loc["float32", "roc_auc"] >= 0.7
 
 

@@ -56,6 +56,8 @@ class Encoder(ABC):
     inputs: ClassVar[Inputs] = Inputs.MOLECULES
     #: Whether molecules are looked up in a list, so that others cannot be embedded.
     listed: ClassVar[bool] = False
+    #: Whether a copy can be trained with every head.
+    trainable: ClassVar[bool] = False
 
     @abstractmethod
     def recipe(self) -> dict[str, object]:

@@ -76,7 +76,7 @@ def reversed_bonds(edges: Tensor, atoms: int) -> Tensor:
     """Return for each directed bond the place of the same bond in the other direction."""
     source, target = edges
     forth, back = torch.argsort(source * atoms + target), torch.argsort(target * atoms + source)
-    return torch.empty_like(forth).index_copy_(0, back, forth)
+    return torch.empty_like(forth).scatter(0, back, forth)
 
 
 class DmpnnNetwork(GraphNetwork):

@@ -1,7 +1,6 @@
 """An encoder whose embeddings were computed elsewhere and are looked up in a file."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,7 @@ from numpy.typing import NDArray
 
 from models.encoders.base import Encoder
 from models.encoders.declaration import Declared, declaration_of
-from models.encoders.embedding_table import EmbeddingTable, read_embeddings
-from molecules.cache import file_sha256
+from models.encoders.kept_tables import kept_embeddings
 from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
 from tasks.task import plain_name
@@ -40,13 +38,9 @@ class EmbeddingFile(Declared, Encoder):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.table: EmbeddingTable = read_embeddings(path)
+        self._sha256, self.table = kept_embeddings(path)
         self.declaration = declaration_of(path)
         self.name = f"file-{plain_name(path.name.split('.')[0])}"
-
-    @cached_property
-    def _sha256(self) -> str:
-        return file_sha256(self.path)
 
     def recipe(self) -> dict[str, object]:
         """Return the hash of the file, and what is declared of it."""

@@ -7,7 +7,7 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,12 +52,9 @@ class EmbeddingTable:
         """Return the row of each molecule, given as canonical SMILES; None where there is none."""
         if not self.inchikeys:
             return [self.places.get(text) for text in smiles]
-        from rdkit import Chem, rdBase
+        from molecules.inchikeys import inchikeys
 
-        key_of: Callable[[Chem.Mol | None], str] = Chem.MolToInchiKey
-
-        with rdBase.BlockLogs():  # a remark on every omitted or undefined stereocentre
-            return [self.places.get(key_of(mol)) for mol in parse_all(smiles)]
+        return [self.places.get(key) for key in inchikeys(smiles)]
 
 
 def read_embeddings(path: Path) -> EmbeddingTable:
@@ -66,11 +63,9 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     Raises
     ------
     DataError
-        If the file is missing or damaged, has another shape, holds a number that is not finite, or two
-        different vectors for one molecule.
+        If the file is damaged, has another shape, holds a number that is not finite, or two different vectors
+        for one molecule.
     """
-    if not path.is_file():
-        raise DataError(f"--encoder: there is no file {path}")
     read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix.lower(), _text)
     key, names, vectors, columns = read(path)
     numbered = [name for name in columns if _INDEX.fullmatch(name)]

@@ -6,9 +6,9 @@ torch-geometric's ``GCNConv``.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
-from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from models.encoders.base import ENCODERS
 from models.encoders.graph_encoder import GraphEncoder
@@ -31,8 +31,27 @@ class GcnNetwork(ResidualNetwork):
 
     def around(self, batch: GraphBatch) -> tuple[Tensor, ...]:
         """Return the bonds, a loop at every atom among them, and their weights: once for all layers."""
-        edges, weights = gcn_norm(batch.edge_index, num_nodes=len(batch.x), add_self_loops=True)
-        return edges, weights
+        return normalised(batch.edge_index, len(batch.x))
+
+
+def normalised(edges: Tensor, atoms: int) -> tuple[Tensor, Tensor]:
+    """Return bonds, a loop at every atom added, and their weights: one over the roots of both degrees.
+
+    What torch-geometric's ``gcn_norm`` gives, number for number, of graphs without loops; in operations that
+    torch can run for several models at once.
+
+    Parameters
+    ----------
+    edges : Tensor of int64, shape (2, edges)
+        Source and target of every directed bond.
+    atoms : int
+        Number of atoms.
+    """
+    loops = torch.arange(atoms, device=edges.device)
+    source, target = torch.cat([edges, loops.expand(2, -1)], 1)
+    ones = torch.ones(source.shape, device=edges.device)
+    root = ones.new_zeros(atoms).scatter_add(0, target, ones).pow(-0.5)
+    return torch.stack([source, target]), root[source] * root[target]
 
 
 @ENCODERS.register("gcn")

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.encoders.base import Encoder, EncoderState
-from models.encoders.graph_network import TYPICAL_ATOMS, GraphConfig, GraphNetwork
+from models.encoders.graph_network import CLIP, TYPICAL_ATOMS, GraphConfig, GraphNetwork
 from models.encoders.objectives import on_device
 from models.encoders.pretraining import Pretraining, embed_graphs, pretrained_file
+from models.encoders.tuning import CENTRE, SPREAD, Tuning
 from models.quantized_network import quantize_network, reestimate_norms
 from models.quantizers.base import Quantizer, source_key
 from models.quantizers.quantized import Quantized
@@ -33,10 +34,6 @@ EMBED_BATCH = 512
 BLOCK = 16 * EMBED_BATCH
 #: Up to so many molecules are embedded in one piece, and their graphs kept for a quantized copy.
 KEPT = 65_536
-#: Standardised embeddings are clipped to this many standard deviations of the pretraining molecules.
-CLIP = 6.0
-#: Names of mean and standard deviation of the embeddings beside the weights.
-_CENTRE, _SPREAD = "embedding.centre", "embedding.spread"
 
 
 class GraphEncoder(Encoder):
@@ -56,6 +53,7 @@ class GraphEncoder(Encoder):
     config_type: ClassVar[type[GraphConfig]]
     network_type: ClassVar[Callable[..., GraphNetwork]]
     usual: ClassVar[Pretraining] = Pretraining()
+    trainable: ClassVar[bool] = True
 
     def __init__(self, config: GraphConfig | None = None, pretraining: Pretraining | None = None) -> None:
         self.config = config if config is not None else self.config_type()
@@ -118,7 +116,7 @@ class GraphEncoder(Encoder):
         network = self.network()
         key = content_key(self.key, environment(device))
         tensors = pretrained_file(key, network, self.dimensions, self.pretraining, device, progress)
-        self._centre, self._spread = tensors.pop(_CENTRE), tensors.pop(_SPREAD)
+        self._centre, self._spread = tensors.pop(CENTRE), tensors.pop(SPREAD)
         network.load_state_dict(tensors)
         self._network, self._device = network.to(device).eval(), device
 
@@ -131,7 +129,7 @@ class GraphEncoder(Encoder):
         """Return the state of the network, and centre and spread of the embeddings."""
         network = self._prepared()
         kept = {name: value.cpu() for name, value in network.state_dict().items() if name not in self._layers}
-        kept |= {_CENTRE: self._centre, _SPREAD: self._spread}
+        kept |= {CENTRE: self._centre, SPREAD: self._spread}
         return EncoderState(kept, self._layers)
 
     def restore(self, state: EncoderState) -> None:
@@ -139,7 +137,7 @@ class GraphEncoder(Encoder):
         tensors, network = state.tensors(), self.network()
         shapes = {name: value.shape for name, value in network.state_dict().items()}
         try:
-            centre, spread = tensors.pop(_CENTRE), tensors.pop(_SPREAD)
+            centre, spread = tensors.pop(CENTRE), tensors.pop(SPREAD)
             for name in state.layers:  # matrices take the shape of the parameters that they are
                 tensors[name] = tensors[name].reshape(shapes[name])
             network.load_state_dict(tensors)
@@ -147,7 +145,7 @@ class GraphEncoder(Encoder):
             raise ValueError(f"these are not the weights of {self.name}: {error}") from None
         if {centre.shape, spread.shape} != {torch.Size([self.dimensions])}:
             raise ValueError(f"the scale of {self.name}'s embeddings has the shape {tuple(centre.shape)}")
-        self._centre, self._spread, self._network = centre, spread, network.eval()
+        self._centre, self._spread, self._network = centre, spread, network.to(self._device).eval()
         self._layers = dict(state.layers)
 
     def quantized(self, quantizer: Quantizer, smiles: Sequence[str] = (), norms: Sequence[str] = ()) -> Self:
@@ -166,6 +164,11 @@ class GraphEncoder(Encoder):
             made._treatment["norms"] = list(norms)
             reestimate_norms(network, partial(_feed, network, featurize(norms), device))
         return made
+
+    def tuning(self, device: str = "cpu", progress: Progress = SILENT) -> Tuning:
+        """Return what it takes to train copies of this encoder with heads."""
+        self.prepare(device, progress)
+        return Tuning(self._prepared(), self._centre, self._spread, self._device)
 
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the standardised embeddings, shape (molecules, dimensions)."""

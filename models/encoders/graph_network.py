@@ -7,6 +7,7 @@ gives a vector of every atom, ``pool`` brings the atoms of a molecule to its emb
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=
 
 #: Heavy atoms of a typical drug-like molecule: brings summed atom vectors to the size of averaged ones.
 TYPICAL_ATOMS = 25.0
+#: Standardised embeddings are clipped to this many standard deviations of the pretraining molecules.
+CLIP = 6.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class GraphNetwork(nn.Module, ABC):
     config : GraphConfig
         Architecture.
     """
+
+    #: Whether torch can run several copies at once (``torch.func.vmap``), each on its own molecules.
+    side_by_side: ClassVar[bool] = True
 
     def __init__(self, config: GraphConfig) -> None:
         super().__init__()
@@ -145,7 +151,8 @@ def projection(width: int, dimensions: int) -> nn.Sequential:
 def mean_and_sum(states: Tensor, batch: GraphBatch) -> Tensor:
     """Return mean and (scaled) sum of the vectors of the atoms of each molecule, (molecules, 2 * width)."""
     total = states.new_zeros(batch.num_graphs, states.shape[1]).index_add_(0, batch.batch, states)
-    atoms = torch.bincount(batch.batch, minlength=batch.num_graphs).clamp(min=1)
+    ones = states.new_ones(len(states))
+    atoms = states.new_zeros(batch.num_graphs).index_add(0, batch.batch, ones).clamp(min=1)
     return torch.cat([total / atoms[:, None], total / TYPICAL_ATOMS], 1)
 
 

@@ -42,6 +42,9 @@ class PnaConfig(GraphConfig):
 class PnaNetwork(ResidualNetwork):
     """Residual PNA layers: several aggregations of the neighbours, each scaled by the degree."""
 
+    # torch-geometric's aggregations look into the indices that they are given, which several at once forbid
+    side_by_side = False
+
     def __init__(self, config: PnaConfig) -> None:
         super().__init__(config)
         self.bonds = BondEmbedding(config.bond_width)

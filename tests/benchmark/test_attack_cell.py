@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from benchmark import attack, blocks, evaluate
-from benchmark.attack import Traced, attack_quantizers, signals_of
+from benchmark.attack import attack_quantizers, signals_of, traced
 from benchmark.cell_data import cell_data
 from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.privacy.attacks.signals import trace_epochs
 from benchmark.privacy.exposure import exposures
 from benchmark.privacy.panel import cross_scored
-from models.heads import train_block
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT
 from tasks.task import Kind
@@ -32,7 +32,7 @@ def small_blocks(monkeypatch):
 def test_signals_against_the_plain_evaluation(kind, name):
     data = problem(kind)
     bank = train_block(kind, data.pool, data.pool_labels, data.members, CONFIG, SEED, 0)
-    found = signals_of([Traced.of(bank)], QUANTIZERS[name], data)
+    found = signals_of([traced(bank)], QUANTIZERS[name], data)
     assert found.trace is not None
     for run in range(len(data.members)):
         labels = ((data.pool_labels - bank.centre[run]) / bank.spread[run]).numpy()
@@ -147,8 +147,8 @@ def test_exposures_are_those_of_matched_lira():
     evaluate_cell(cell(16))
     found = attack_cell(cell(16)).records
     store, data = evaluate.BlockStore(cell(16), SILENT), cell_data(cell(16))
-    traced = [Traced.of(bank) for runs in store.blocks if (bank := store.bank(runs)) is not None]
-    signals = signals_of(traced, QUANTIZERS["sign"], data)
+    seen = [traced(bank) for runs in store.blocks if (bank := store.bank(runs)) is not None]
+    signals = signals_of(seen, QUANTIZERS["sign"], data)
     scores = cross_scored(ATTACKS["lira-online-fixed"], signals, signals)
     expected = exposures(lambda members: scores, data.members).exposure
     np.testing.assert_allclose(found.loc[found["quantizer"] == "sign", "exposure"], expected)

@@ -102,6 +102,18 @@ def test_why_nothing_was_found_is_the_verdict():
     assert np.isnan(table.loc["float32", "mis_bound"])
 
 
+def test_other_attacks_are_told_of_where_lira_has_too_few_runs():
+    made, few = attacked(), "4 runs are too few: it takes 8"
+    names = ("float32", "good", "coarse")
+    rows = [untried(name, LIRA, few) for name in names] + [
+        attack_rows(name, "loss", 0.6, 0.2) for name in names
+    ]
+    runs = CellRuns(CellResult(made.rows, made.facts, pd.concat(rows)))
+    said = " ".join(notes(runs, summarise(CellResult(made.rows, made.facts, pd.concat(rows))), 0.02, "RMSE"))
+    assert f"LiRA gave no figures: {few}. MIS ≤ 1 - the largest advantage of 1 attacks" in said
+    assert "Attacks gave no figures" not in said
+
+
 def test_order_against_lira():
     runs = CellRuns(attacked())
     for figure in ("r", "gap"):

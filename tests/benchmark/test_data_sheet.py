@@ -13,12 +13,14 @@ from benchmark.cell_data import cell_data, hold_apart
 from benchmark.data_sheet import FILE, data_sheet
 from benchmark.execute import Settings, measure, plan_cell
 from benchmark.plan import Protocol
+from benchmark.report import Report
 from models.heads import HeadConfig
 from molecules.errors import MolmisError, TooFewRecordsError
 from molecules.splits import SPLITS, member_halves
 from tasks.catalogue import get_task, load_records
 from tasks.table_file import table_task
 from tasks.task import OFFICIAL, DataOptions, Kind
+from tests.listener import Listener
 from tests.real_data import wehi_smiles
 
 HEAD = HeadConfig(hidden=(6,), epochs=2)
@@ -106,6 +108,10 @@ def test_the_sheet_tells_every_defect(repeated, tmp_path):
     text = told.getvalue()
     report = sheet.report.cleaning
     assert report.overlapping > 20
+    raw = task.load(task, DataOptions())
+    held = [Chem.MolFromSmiles(smiles) for smiles, own in zip(raw.smiles, raw.test, strict=True) if own]
+    scored = sum(mol is not None and mol.GetNumAtoms() > 0 for mol in held)  # no repeats disagree
+    assert len(held) == 76
     for figure, words in (
         (report.rows, "rows in the source"),
         (150, "records, one a molecule"),
@@ -113,7 +119,9 @@ def test_the_sheet_tells_every_defect(repeated, tmp_path):
         (1, "rows that RDKit cannot parse, such as row 301: C1CC"),
         (report.overlapping, "molecules that its training set has too, kept in the test set only"),
         (0, "molecules on both sides"),
-        (sheet.halves.test, "records of the test set of the source"),
+        (sheet.halves.test, f"records of the test set of the source, made of {scored} of its 76 rows"),
+        (0, "substances by InChIKey in pool and test set (0 by connectivity"),
+        (0, "records of the pool that repeat a substance by InChIKey (0 by connectivity)"),
     ):
         assert f"{figure:>9,}  {words}" in text
     assert "official split" in text
@@ -134,6 +142,49 @@ def test_the_result_holds_the_report(repeated, tmp_path):
     assert facts["cleaning"]["overlapping"] > 20
     assert (facts["split"], facts["test_share"]) == (OFFICIAL, 0)
     assert "exchangeability" in facts
+
+
+@pytest.fixture
+def tautomers(tmp_path):
+    """A task with two tautomers of one azole in pool and test set, and of another one both in the pool."""
+    pairs = ["Cc1c[nH]cn1", "Cc1cnc[nH]1", "CCc1c[nH]cn1", "CCc1cnc[nH]1"]
+    lines = [f"{text},{int(row % 3 == 0)}" for row, text in enumerate([*pairs, *wehi_smiles(123)])]
+    path = tmp_path / "tautomers.csv"
+    path.write_text("\n".join(["smiles,y", *lines, ""]))
+    return official(table_task(path, None, ["y"]))
+
+
+def test_substances_under_two_smiles_are_told_in_report_run_and_result(tautomers, tmp_path):
+    records = load_records(tautomers, DataOptions())
+    own = {key[:14] for key in map(Chem.MolToInchiKey, map(Chem.MolFromSmiles, records.smiles))}
+    assert len(records) - len(own) == 2  # no stereoisomers among them
+    sheet = data_sheet(tautomers, DataOptions(), settings(tmp_path))
+    told = io.StringIO()
+    sheet.render(Console(file=told, width=200))
+    assert "        1  substances by InChIKey in pool and test set (1 by" in told.getvalue()
+    assert "        1  records of the pool that repeat a substance by InChIKey (1 by" in told.getvalue()
+    one = {"across": 1, "within": 1}
+    expected = {"inchikey": one, "connectivity": one, "unnamed": 0}
+    assert json.loads(sheet.write(tmp_path).read_text())["twins"] == expected
+    listener = Listener()
+    result = measure(tautomers, DataOptions(), settings(tmp_path, attacks=False), listener)
+    assert result.facts["twins"] == expected
+    (said,) = [note for note in Report.of(result).notes() if "InChIKey" in note]
+    assert said in listener.notes
+    assert "1 in pool and test set, 1 records of the pool that repeat" in said
+
+
+def test_a_run_says_what_its_test_records_stand_for(repeated, tmp_path):
+    listener = Listener()
+    task = replace(official(repeated), files=None)
+    result = measure(task, DataOptions(), settings(tmp_path, attacks=False), listener)
+    (said,) = [note for note in Report.of(result).notes() if "test rows" in note]
+    figures = [result.facts["data"][name] for name in ("official_test", "scored_rows", "test_rows")]
+    assert "{} molecules made of {} of the source's {} test rows".format(*figures) in said
+    assert said in listener.notes
+    listener = Listener()
+    anew = measure(task, DataOptions(), settings(tmp_path, attacks=False, split="random"), listener)
+    assert not [note for note in [*Report.of(anew).notes(), *listener.notes] if "test rows" in note]
 
 
 def test_the_official_test_set_is_part_of_the_key(repeated, tmp_path):

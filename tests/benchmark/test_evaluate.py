@@ -19,8 +19,9 @@ from benchmark.evaluate import evaluate_cell
 from benchmark.evaluate_block import evaluate_block
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import Encoder
-from models.heads import Bank, HeadConfig, train_block
+from models.heads import Bank, HeadConfig
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from molecules.cleaning_report import CleaningReport
 from molecules.errors import TooFewRecordsError
 from molecules.progress import SILENT, Progress
@@ -189,7 +190,8 @@ def test_cell_rows_and_sizes(small_blocks):
     rows, sizes = evaluate_cell(cell(6))
     assert rows["quantizer"].tolist() == ["float32"] * 6 + ["sign"] * 6
     assert rows["run"].tolist() == [*range(6)] * 2
-    exchangeable = sizes.pop("exchangeability")
+    exchangeable, twins = sizes.pop("exchangeability"), sizes.pop("twins")
+    assert twins["inchikey"] == twins["connectivity"] == {"across": 0, "within": 0}
     assert sizes == {"pool": 80, "members": 40, "test": 20, "dimensions": 8, "unscored": []}
     assert isinstance(exchangeable, dict)
     assert abs(exchangeable["auc"] - 0.5) < 0.2

@@ -14,8 +14,9 @@ from benchmark.privacy.indicator_name import Indicator
 from benchmark.record_report import record_frame
 from benchmark.report import Report
 from models.encoders.base import encoder_for
-from models.heads import HeadConfig, record_losses, train_block
+from models.heads import HeadConfig, record_losses
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from molecules.errors import MolmisError
 from tasks.catalogue import get_task, load_records
 from tasks.task import FRESH, DataOptions, Kind

@@ -12,8 +12,8 @@ from benchmark.full_pool import SEEDS, full_pool
 from benchmark.report import Report
 from benchmark.tables import summarise
 from benchmark.training_set import TrainOn
-from models.heads import train_block
 from models.quantizers import QUANTIZERS
+from models.train_bank import train_block
 from tasks.task import DataOptions, Kind
 from tests.benchmark.test_evaluate import cell
 from tests.benchmark.test_execute import HEAD, task
@@ -65,6 +65,17 @@ def test_the_table_tells_mean_and_deviation(kind, tmp_path):
     report = Report.of(result)
     assert "whole pool" in report.markdown()
     assert any(note.startswith("whole pool: ") for note in report.notes())
+
+
+def test_what_the_source_asks_for_is_told_where_its_split_is_followed(tmp_path):
+    settings = Settings("ecfp", ["sign"], 4, results=tmp_path, head=HEAD, attacks=False, train_on=TrainOn.ALL)
+    asked = replace(task(), protocol="The source asks for seven heads.")
+    result = measure(asked, DataOptions(), settings)
+    assert result.facts["source_protocol"] == asked.protocol
+    assert asked.protocol not in Report.of(result).notes()  # split otherwise, it is not followed at all
+    official = replace(result, facts={**result.facts, "split": "official"})
+    assert asked.protocol in Report.of(official).notes()
+    assert asked.protocol not in Report.of(replace(official, full_pool=None)).notes()
 
 
 def test_halves_alone_say_nothing_of_the_whole_pool_and_either_is_kept(tmp_path):

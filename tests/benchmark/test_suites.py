@@ -8,7 +8,16 @@ import pytest
 
 from benchmark import suite_run
 from benchmark.execute import Settings
-from benchmark.suite_run import Failed, Measured, all_tables, chosen_suite, run_cells, summary, write_suite
+from benchmark.suite_run import (
+    Failed,
+    Measured,
+    all_tables,
+    chosen_suite,
+    run_cells,
+    summary,
+    trainable_suite,
+    write_suite,
+)
 from benchmark.suites import SUITES, Suite, get_suite
 from benchmark.tables import STABLE_COLUMNS, summarise
 from models.encoders.base import ENCODERS
@@ -128,3 +137,12 @@ def test_names_are_measured_once_and_files_are_told_apart(tmp_path):
 def test_a_suite_of_failed_cells_still_has_its_columns(tmp_path):
     write_suite(tmp_path, [Failed("c", "e", "lost")])
     assert list(pd.read_csv(tmp_path / "suite.csv").columns) == list(STABLE_COLUMNS)
+
+
+def test_encoders_that_cannot_be_trained_are_left_out_with_a_word():
+    listener = Listener()
+    suite = Suite("toy", ("delaney",), ("gin", "ecfp", "rdkit2d"))
+    assert trainable_suite(suite, listener).encoders == ("gin",)
+    assert any("ecfp, rdkit2d" in note for note in listener.notes)
+    with pytest.raises(MolmisError, match="give --encoder"):
+        trainable_suite(replace(suite, encoders=("ecfp",)), listener)

@@ -212,10 +212,10 @@ def test_the_report_says_what_was_quantized(scope, measured, cached, tmp_path):
 
 
 def test_a_reader_is_told_what_calibrated_quantizers_were_shown():
-    assert caveats("none", Scope.MODEL) == []
-    assert caveats("public", Scope.MODEL) == caveats("public", Scope.HEAD)
-    assert "public molecules" in caveats("training", Scope.MODEL)[0]
-    assert "public" not in caveats("training", Scope.HEAD)[0]
+    assert caveats("none", shared=True) == []
+    assert caveats("public", shared=True) == caveats("public", shared=False)
+    assert "public molecules" in caveats("training", shared=True)[0]
+    assert "public" not in caveats("training", shared=False)[0]
 
 
 class Small(Gin):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
@@ -9,6 +10,7 @@ from typer.testing import CliRunner, Result
 from benchmark.tables import STABLE_COLUMNS
 from leaderboard import board, console, export
 from tests.benchmark.test_results import written
+from tests.leaderboard.test_page import data_of_file
 
 #: Columns of text that may be empty.
 TEXTS = ("flags", "strongest_attack", "measured", "author", "verified")
@@ -121,12 +123,26 @@ def test_damaged_file_is_named_and_the_rest_is_written(results):
     assert "broken.parquet" in line
 
 
+def test_the_page_holds_the_board(results, tmp_path):
+    out = tmp_path / "board.html"
+    done = called("--results", results, "--format", "html", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert f"wrote {out}: 4 rows of 2 cells" in done.stderr
+    expected, found = board(results).frame, data_of_file(out.read_text(encoding="utf-8"))
+    assert list(found) == list(expected)
+    np.testing.assert_array_equal(found["r"], expected["r"])
+    assert found["quantizer"].tolist() == expected["quantizer"].tolist()
+    assert called("--results", results, "--format", "html").stdout == out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--results", "absent"], ["no results folder absent"]),
         (["--results", "empty"], ["no result in empty"]),
         (["--format", "parquet"], ["--format parquet", "--out board.parquet"]),
+        (["--format", "html", "--table", "wide"], ["--format html", "leave out --table wide"]),
+        (["--format", "html", "--sql", "select 1"], ["--format html", "leave out --sql"]),
         (["--out", "/proc/nowhere/board.csv"], ["--out", "/proc/nowhere"]),
         (["--out", "empty"], ["--out", "empty"]),
         (["--table", "wins", "--sql", "select 1"], ["--table wins", "--sql"]),

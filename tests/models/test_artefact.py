@@ -343,7 +343,7 @@ def test_an_encoder_is_restored_bit_by_bit_and_counted(name, tmp_path):
     heads = quantized(made, quantizer)
     written = published_head(heads, made, 1, quantizer, ORIGIN, "", state)
     size = write_artefact(tmp_path / "m", written)
-    assert file_sizes(heads, made, quantizer, ORIGIN, state)[1] == size == (tmp_path / "m").stat().st_size
+    assert file_sizes(heads, made, quantizer, ORIGIN, [state])[1] == size == (tmp_path / "m").stat().st_size
     assert size > file_sizes(heads, made, quantizer, ORIGIN)[1]
     read = unpack(tmp_path / "m").encoder
     assert read is not None

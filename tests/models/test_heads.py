@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from models.bank_file import load_bank, save_bank
-from models.heads import HeadConfig, Heads, label_units, record_losses, train_block
+from models.heads import HeadConfig, Heads, label_units, record_losses
+from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.splits import member_halves
 from molecules.streams import stream

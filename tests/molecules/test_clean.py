@@ -25,7 +25,7 @@ def test_repeats_that_agree_are_merged_at_the_place_of_the_first():
     assert cleaned.labels.dtype == np.float32
     np.testing.assert_array_equal(cleaned.labels, [[1], [0]])
     assert (cleaned.report.rows, cleaned.report.kept, cleaned.report.duplicates) == (3, 2, 1)
-    assert cleaned.report.examples["duplicates"] == ((3, "CCO"),)
+    assert cleaned.report.examples["duplicates"] == (("row 3", "CCO"),)
 
 
 def test_missing_labels_are_filled_from_repeats():
@@ -39,7 +39,7 @@ def test_a_contradicted_class_is_missing_and_the_others_are_kept():
     cleaned = clean(["CCO", "OCC"], np.array([[1, 1], [0, 1.0]]), classification=True)
     np.testing.assert_array_equal(cleaned.labels, [[NAN, 1]])
     assert (cleaned.report.conflicting_molecules, cleaned.report.conflicting_labels) == (1, 1)
-    assert cleaned.report.examples["conflicting"] == ((1, "CCO"),)
+    assert cleaned.report.examples["conflicting"] == (("row 1", "CCO"),)
 
 
 def test_a_record_without_label_is_dropped():
@@ -72,8 +72,36 @@ def test_dropped_rows_are_counted_with_examples():
     smiles = ["", "  ", "C1CC", "CCO", *["c1cccc1"] * 5]
     report = clean(smiles, column(*[1] * 9), classification=True).report
     assert (report.rows, report.kept, report.empty, report.unparseable) == (9, 1, 2, 6)
-    assert report.examples["empty"] == ((1, ""), (2, "  "))
-    assert report.examples["unparseable"] == ((3, "C1CC"), (5, "c1cccc1"), (6, "c1cccc1"))
+    assert report.examples["empty"] == (("row 1", ""), ("row 2", "  "))
+    assert report.examples["unparseable"] == (
+        ("row 3", "C1CC"),
+        ("row 5", "c1cccc1"),
+        ("row 6", "c1cccc1"),
+    )
+
+
+def test_rows_of_several_tables_are_told_by_table():
+    tables = [("first.csv", 2), ("empty.csv", 0), ("second.csv", 3)]
+    smiles = ["C1CC", "CCO", "c1cccc1", "OCC", "not one"]
+    report = clean(smiles, column(1, 1, 1, 1, 1), classification=True, tables=tables).report
+    assert report.examples["unparseable"] == (
+        ("row 1 of first.csv", "C1CC"),
+        ("row 1 of second.csv", "c1cccc1"),
+        ("row 3 of second.csv", "not one"),
+    )
+    assert report.examples["duplicates"] == (("row 2 of second.csv", "CCO"),)
+    with pytest.raises(DataError, match=r"label 2 in row 2 of second\.csv, column 'y' \(1 such in all\)"):
+        clean(smiles, column(1, 1, 1, 2, 1), classification=True, targets=["y"], tables=tables)
+
+
+def test_a_record_knows_how_many_rows_it_is_made_of():
+    smiles = ["CCO", "C1CC", "C", "OCC", "CC", "C", "C(O)C", "C"]
+    test = np.array([False, True, False, False, True, True, False, True])
+    cleaned = clean(smiles, column(1, 1, 0, 1, 0, 1, 1, 1), classification=True, test=test)
+    assert cleaned.smiles == ["CCO", "C", "CC"]
+    assert cleaned.source_rows.tolist() == [3, 2, 1]  # methane: its two rows of the test set alone
+    assert cleaned.test.tolist() == [False, True, True]
+    assert cleaned.report.test_rows == 4  # the one that cannot be parsed among them
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
@@ -186,7 +214,7 @@ def test_salts_are_kept_and_told_with_their_parents():
     assert report.kept == 6
     assert report.mixtures == 4
     assert report.shared_parents == 3  # acetate with the acid, the two salts of one amine; not the hydrate
-    assert report.examples["mixtures"][0] == (2, "CC(=O)[O-].[Na+]")
+    assert report.examples["mixtures"][0] == ("row 2", "CC(=O)[O-].[Na+]")
 
 
 def test_outlying_labels_are_told_and_kept():
@@ -194,7 +222,7 @@ def test_outlying_labels_are_told_and_kept():
     values = np.append(np.linspace(5, 7, 40), 999.0)
     cleaned = clean(smiles, values[:, None], classification=False)
     assert cleaned.report.outliers == 1
-    assert cleaned.report.examples["outliers"] == ((41, "C" * 41),)
+    assert cleaned.report.examples["outliers"] == (("row 41", "C" * 41),)
     assert cleaned.labels[-1] == 999
     assert clean(smiles, np.ones((41, 1)), classification=True).report.outliers == 0
     mostly_one = np.append(np.zeros(40), 5.0)  # no spread to measure with
@@ -211,7 +239,7 @@ def test_a_molecule_of_both_parts_is_of_the_test_set_and_keeps_its_labels():
     np.testing.assert_array_equal(cleaned.test, [True, False, True])
     report = cleaned.report
     assert (report.overlapping, report.overlapping_rows, report.conflicting_molecules) == (1, 1, 0)
-    assert report.examples["overlapping"] == ((1, "CCO"),)
+    assert report.examples["overlapping"] == (("row 1", "CCO"),)
     assert report.rows == report.kept + report.duplicates + report.overlapping_rows
     assert "1 of the training set that stand in the test set too (such as row 1: 'CCO')" in report.summary()
 

@@ -16,11 +16,11 @@ FULL = CleaningReport(
     shared_parents=2,
     outliers=1,
     examples={
-        "empty": ((4, ""),),
-        "unparseable": ((7, "C1CC"), (9, "C" * 60)),
-        "conflicting": ((2, "CCO"),),
-        "mixtures": ((3, "C.Cl"),),
-        "outliers": ((5, "N"),),
+        "empty": (("row 4", ""),),
+        "unparseable": (("row 7", "C1CC"), ("row 9", "C" * 60)),
+        "conflicting": (("row 2", "CCO"),),
+        "mixtures": (("row 3", "C.Cl"),),
+        "outliers": (("row 5 of b.csv", "N"),),
     },
     weak_labels=("rare",),
 )
@@ -36,8 +36,8 @@ def test_summary_tells_every_number_in_two_lines():
         "2 labels of 1 molecules set missing because repeats disagree (such as row 2: 'CCO'); "
         "1 of them lost all labels; 3 salts or mixtures kept as they are (such as row 3: 'C.Cl'), 2 of them "
         "with the parent of another record; 1 records with a label further than 10 robust standard "
-        "deviations from the median, kept (such as row 5: 'N'): another unit, or a mistake?; too few records "
-        "of a class: rare"
+        "deviations from the median, kept (such as row 5 of b.csv: 'N'): another unit, or a mistake?; "
+        "too few records of a class: rare"
     )
 
 

@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from molecules.cleaning_report import CleaningReport
-from tasks.data_report import data_report
+from tasks.data_report import data_report, scored_text
 from tasks.records import Records
 from tasks.task import Kind
 
@@ -45,3 +46,29 @@ def test_the_test_set_of_the_source_and_repeats_are_counted():
     test = np.array([True, False, False, True])
     found = data_report(records([[1], [0], [0], [1]], Kind.CLASSIFICATION, ["C", "CC", "C", "N"], test))
     assert (found.official_test, found.repeats_left) == (2, 1)
+
+
+def test_the_rows_that_test_records_are_made_of_are_told():
+    test = np.array([True, False, False, True])
+    made = replace(
+        records([[1], [0], [0], [1]], Kind.CLASSIFICATION, test=test),
+        source_rows=np.array([3, 5, 1, 1], dtype=np.int32),
+        report=replace(CLEANING, test_rows=7),
+    )
+    found = data_report(made)
+    assert (found.official_test, found.scored_rows, found.test_rows) == (2, 4, 7)
+    told = json.loads(json.dumps(found.as_dict()))
+    assert "2 molecules made of 4 of the source's 7 test rows" in scored_text(told)
+
+
+def test_nothing_is_said_where_every_row_is_scored_or_nobody_set_rows_apart():
+    test, ones = np.array([True, False, False, True]), np.ones(4, dtype=np.int32)
+    whole = replace(
+        records([[1], [0], [0], [1]], Kind.CLASSIFICATION, test=test),
+        source_rows=ones,
+        report=replace(CLEANING, test_rows=2),
+    )
+    none = replace(whole, test=None)
+    assert data_report(none).test_rows is None
+    assert [scored_text(data_report(made).as_dict()) for made in (whole, none)] == ["", ""]
+    assert scored_text(None) == scored_text({}) == ""  # a result of before

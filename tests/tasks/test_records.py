@@ -31,7 +31,10 @@ def counted_task(tmp_path):
 def assert_same(left, right):
     np.testing.assert_array_equal(left.labels, right.labels)
     assert left.labels.dtype == right.labels.dtype == np.float32
-    assert replace(left, labels=None) == replace(right, labels=None)
+    np.testing.assert_array_equal(left.source_rows, right.source_rows)
+    assert left.source_rows.dtype == right.source_rows.dtype == np.int32
+    without = {"labels": None, "source_rows": None}
+    assert replace(left, **without) == replace(right, **without)
 
 
 def test_a_second_load_comes_from_the_cache(counted_task):
@@ -40,6 +43,7 @@ def test_a_second_load_comes_from_the_cache(counted_task):
     assert loads == ["file:mine"]
     assert_same(first, second)
     assert (first.report.rows, first.report.kept, first.report.weak_labels) == (122, 120, ("other",))
+    assert first.source_rows.tolist() == [2, *[1] * 119]
 
 
 def test_changed_content_or_columns_are_loaded_again(counted_task):
@@ -95,7 +99,14 @@ def no_facts(path):
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
 
 
-@pytest.mark.parametrize("damage", [truncate, empty, swap_label, strip_facts, no_facts])
+def swap_rows(path):
+    table = pq.read_table(path)
+    counts = table.column("source_rows").to_numpy()[::-1].copy()
+    place = table.column_names.index("source_rows")
+    pq.write_table(table.set_column(place, "source_rows", [counts]), path)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, swap_label, swap_rows, strip_facts, no_facts])
 def test_a_damaged_cache_is_made_again_with_a_note(counted_task, own_cache, listener, damage):
     task, loads = counted_task
     options = DataOptions(progress=listener)

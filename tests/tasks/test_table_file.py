@@ -346,4 +346,4 @@ def test_an_unreadable_structure_is_counted_and_not_lost(tmp_path):
     task = table_task(sd_file(*rows, (None, {"y": "1"}), folder=tmp_path), None, ["y"])
     report = load_records(task, DataOptions()).report
     assert (report.rows, report.kept, report.unparseable) == (121, 120, 1)
-    assert report.examples["unparseable"] == ((121, "structure 121 cannot be read"),)
+    assert report.examples["unparseable"] == (("row 121", "structure 121 cannot be read"),)

@@ -2,15 +2,18 @@
 
 import hashlib
 import io
+import re
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+from rdkit import Chem
 
 from molecules.errors import DataError, UnknownNameError
 from tasks import tdc
 from tasks.catalogue import TASKS, get_task, load_records
+from tasks.data_report import data_report
 from tasks.task import OFFICIAL, DataOptions, Kind
 from tests.real_data import real_file, wehi_smiles
 
@@ -64,6 +67,18 @@ def test_a_molecule_of_both_tables_is_a_record_of_the_test_set_alone(tmp_path):
     assert records.labels[records.smiles.index("CCO"), 0] == 0  # row 112, of the test table
     report = records.report
     assert (report.overlapping, report.overlapping_rows, report.unparseable) == (1, 1, 1)
+    assert report.examples["unparseable"] == (("row 22 of test.csv", "C1CC"),)
+    assert report.examples["overlapping"] == (("row 111 of train_val.csv", "CCO"),)
+    told = data_report(records)
+    assert (told.official_test, told.scored_rows, told.test_rows) == (21, 21, 22)
+
+
+def test_an_impossible_label_is_told_by_its_own_table(tmp_path):
+    place = unpack(tmp_path / "tdc" / "admet_group", "ld50_zhu", Kind.REGRESSION)
+    (place / "test.csv").write_text("Drug_ID,Drug,Y\n1,C,1\n2,N,inf\n")
+    options = DataOptions(data_dir=tmp_path, download=False, verify=False)
+    with pytest.raises(DataError, match=r"label inf in row 2 of test\.csv, column 'Y'"):
+        load_records(get_task("ld50_zhu"), options)
 
 
 @pytest.mark.parametrize("inner", ["tdc/admet_group", "admet_group", "."])
@@ -172,4 +187,9 @@ def test_real_tables_equal_pandas_and_have_the_stated_counts(name):
     records = load_records(task, options)
     assert (records.report.rows, len(records)) == (task.rows, task.records)
     assert records.report.overlapping == 0
+    for pairs in records.report.examples.values():
+        for place, smiles in pairs:  # stands in the file and the row that are told
+            row, table = re.fullmatch(r"row (\d+) of (\S+)", place).groups()
+            written = pd.read_csv(path.with_name(table))["Drug"].iloc[int(row) - 1]
+            assert written == smiles or Chem.CanonSmiles(written) == smiles
     assert len(set(records.smiles)) == len(records)

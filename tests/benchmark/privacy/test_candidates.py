@@ -7,7 +7,8 @@ from benchmark.privacy.candidate_rates import Moment, Over, Reference, figure
 from benchmark.privacy.candidates import neighbours, other_runs, retrained, snapshots
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import run_rate
-from models.heads import Bank, HeadConfig, train_block
+from models.heads import Bank, HeadConfig
+from models.train_bank import train_block
 from tasks.task import Kind
 from tests.benchmark.test_evaluate import problem
 

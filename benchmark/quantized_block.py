@@ -1,0 +1,145 @@
+"""A block of trained runs under one quantizer: what its models say of records, and what they take.
+
+The models are heads on the embeddings of one frozen encoder, quantized or not, or heads with an encoder each
+that was trained with them. Whoever measures need not know which.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmark.cell_data import CellData, to_device
+from benchmark.tuned_data import Part, TunedData
+from models.encoders.base import EncoderState
+from models.heads import Bank
+from models.published import file_sizes
+from models.quantized_encoders import QuantizedEncoders, quantize_encoders, unquantized
+from models.quantized_heads import quantize_heads
+from models.quantizers import Quantizer
+
+#: Molecules embedded at once by an encoder of a run.
+EMBED_BLOCK = 512
+
+
+class QuantizedBlock:
+    """The models of a block.
+
+    Parameters
+    ----------
+    bank : Bank
+        The trained runs.
+    quantizer : Quantizer
+        What they are quantized by.
+    data : CellData
+        Of the cell.
+    members : ndarray of bool, shape (runs, pool), or None
+        What the runs were trained on; those of the cell if None.
+
+    Attributes
+    ----------
+    data : CellData
+        As the models are given it.
+    heads : QuantizedHeads
+        The quantized heads, on the CPU.
+    """
+
+    def __init__(
+        self, bank: Bank, quantizer: Quantizer, data: CellData, members: NDArray[np.bool_] | None = None
+    ) -> None:
+        self.bank, self.data, self._quantizer = bank, data.under(quantizer), quantizer
+        self._members = data.members[bank.runs.start : bank.runs.stop] if members is None else members
+        self._tuned = data.tuned
+        self._encoders = None if data.tuned is None else self._quantized_encoders(data.tuned)
+        self.heads = quantize_heads(bank.snapshots, quantizer, self._calibration())
+        self._on_device = to_device(self.heads.heads, data.pool.device)
+
+    def _quantized_encoders(self, tuned: TunedData) -> QuantizedEncoders:
+        if not tuned.quantized:
+            return unquantized(self.bank.encoders)
+        own = self._quantizer.calibration == "training"
+        return quantize_encoders(
+            tuned.tuning,
+            self.bank.encoders,
+            self._quantizer,
+            lambda place: tuned.calibration(self._members[place] if own else None),
+        )
+
+    def _calibration(self) -> Tensor | None:
+        """Return what the heads are calibrated on: what the encoders, quantized, make of the records."""
+        calibration = self._quantizer.calibration
+        if self._tuned is None or self._encoders is None or calibration == "none":
+            return self.data.calibration(self._quantizer, self._members)
+        found = []
+        for place, members in enumerate(self._members):
+            batch = self._tuned.calibration(members if calibration == "training" else None)
+            own = {name: values[place] for name, values in self._encoders.values.items()}
+            with torch.no_grad():
+                found.append(self._tuned.embedded(own, batch).cpu())
+        return torch.stack(found)
+
+    def candidates(self, place: int) -> list[int]:
+        """Return the snapshots that are the distinct candidates of a run; see ``distinct_epochs``."""
+        return self.heads.distinct_epochs(
+            place, None if self._encoders is None else self._encoders.codes[place]
+        )
+
+    def outputs(self, models: Any, part: Part, records: Tensor | slice = slice(None)) -> Tensor:
+        """Return what some models say of some records.
+
+        Parameters
+        ----------
+        models : index
+            Of the axes (runs, snapshots); it leaves one axis, H models.
+        part : Part
+            Which records.
+        records : Tensor of int, shape (m,), or slice
+            Which of the part.
+
+        Returns
+        -------
+        Tensor, shape (H, m, targets)
+            Logits in classification; standardised predictions in regression.
+        """
+        heads = self._on_device[models]
+        if self._tuned is None or self._encoders is None:
+            return heads(self.data.inputs(part)[records])
+        own = {name: values[models] for name, values in self._encoders.values.items()}
+        own = {name: values.to(self.data.pool.device) for name, values in own.items()}
+        places = np.arange(len(self._tuned.places[part]))
+        places = places[records if isinstance(records, slice) else records.cpu().numpy()]
+        with torch.no_grad():
+            return torch.cat(
+                [
+                    heads(self._tuned.embedded(own, self._tuned.batch(part, block)))
+                    for block in _blocks(places)
+                ],
+                dim=1,
+            )
+
+    def states(self) -> Sequence[EncoderState | None]:
+        """Return what goes into the file of every run beside the head; what all runs share stands once."""
+        if self._tuned is None or self._encoders is None:
+            return (self.data.encoder,)
+        return [
+            self._tuned.tuning.state(
+                {name: values[place, -1] for name, values in self._encoders.values.items()}, layers
+            )
+            for place, layers in enumerate(self._encoders.published)
+        ]
+
+    def sizes(self) -> dict[str, NDArray[np.generic]]:
+        """Return what the published model of every run takes: that of its heads, and ``packed_bytes``."""
+        data, states = self.data, self.states()
+        layers = [() if state is None else tuple(state.layers.values()) for state in states]
+        sizes: dict[str, NDArray[np.generic]] = {**self.heads.sizes(layers, data.encoder_parameters)}
+        sizes["packed_bytes"] = file_sizes(self.heads, self.bank, self._quantizer, data.origin, states)
+        return sizes
+
+
+def _blocks(places: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Divide records into those that are embedded at once."""
+    return np.split(places, range(EMBED_BLOCK, len(places), EMBED_BLOCK))

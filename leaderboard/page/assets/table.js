@@ -1,0 +1,114 @@
+// A table that is sorted by its headings. Rows are made once and put in order; nothing is drawn twice.
+class Table {
+  constructor(box, caption, announce) {
+    Object.assign(this, { box, announce, body: element("tbody"), head: element("tr"), rows: [], columns: [] });
+    this.table = element("table", {}, element("caption", { class: "sr" }, caption), element("thead", {}, this.head), this.body);
+    box.replaceChildren(this.table);
+    this.by = null;
+    this.down = false;
+  }
+
+  // rows: {key, cells: one Node a column, sort: one value a column, text: what is searched}
+  fill(columns, rows, by, down) {
+    this.columns = columns;
+    this.rows = rows;
+    this.head.replaceChildren(...columns.map((column, place) => this.heading(column, place)));
+    for (const row of rows) row.element = element("tr", { "data-key": row.key }, ...row.cells);
+    this.order(by, down);
+  }
+
+  heading(column, place) {
+    const button = element("button", { type: "button", title: column.help }, column.label);
+    button.addEventListener("click", () => {
+      const first = column.larger;
+      this.order(place, this.by === place ? !this.down : first);
+      this.announce();
+    });
+    return element("th", { scope: "col", class: column.words ? (column.kind === "name" ? "words name" : "words") : null }, button);
+  }
+
+  order(by, down) {
+    this.by = by;
+    this.down = down;
+    const sign = down ? -1 : 1;
+    this.rows.sort((one, two) => compared(one.sort[by], two.sort[by], sign) || compared(one.name, two.name, 1));
+    const parts = document.createDocumentFragment();
+    for (const row of this.rows) parts.append(row.element);
+    this.body.replaceChildren(parts);
+    for (const [place, cell] of [...this.head.children].entries()) {
+      cell.setAttribute("aria-sort", place === by ? (down ? "descending" : "ascending") : "none");
+    }
+  }
+
+  // Show the rows that pass; return how many do.
+  filter(passes) {
+    let count = 0;
+    for (const row of this.rows) {
+      row.shown = passes(row);
+      row.element.hidden = !row.shown;
+      if (row.shown) count++;
+    }
+    return count;
+  }
+
+  sorted() {
+    return this.by === null ? "" : `sorted by ${this.columns[this.by].label}, ${this.down ? "descending" : "ascending"}`;
+  }
+}
+
+const collator = new Intl.Collator("en", { numeric: true });
+
+// What is missing comes last, whichever way it is sorted.
+function compared(one, two, sign) {
+  if (one === null || two === null) return (one === null) - (two === null);
+  if (typeof one === "string") return sign * collator.compare(one, two);
+  return sign * (one < two ? -1 : one > two ? 1 : 0);
+}
+
+// One row of a table of quantizers: its cells, what they are sorted by, and the words that are searched.
+function rowOf(frame, row, columns, open) {
+  const name = String(frame.at(row, "quantizer"));
+  const made = { key: name, name, row, cells: [], sort: [], words: [name, frame.at(row, "source"), frame.at(row, "author")] };
+  for (const column of columns) {
+    const [cell, sort, words] = CELLS[column.kind](frame, row, column, open);
+    made.cells.push(cell);
+    made.sort.push(sort);
+    made.words.push(...(words || []));
+  }
+  made.text = made.words.filter(Boolean).join(" ").toLowerCase();
+  return made;
+}
+
+const CELLS = {
+  number(frame, row, column) {
+    const value = frame.at(row, column.column);
+    const sort = typeof value === "boolean" ? Number(value) : value;
+    if (value === null) return [element("td", {}, element("span", { "aria-hidden": "true" }, "–"), element("span", { class: "sr" }, "none")), null];
+    const reach = column.low ? interval(frame.at(row, column.low), frame.at(row, column.high), column) : "";
+    return [element("td", {}, figure(value, column), reach ? element("small", {}, reach) : null), sort];
+  },
+  name(frame, row, column, open) {
+    const name = String(frame.at(row, column.column));
+    const button = element("button", { type: "button", class: "link" }, element("bdi", {}, name));
+    button.addEventListener("click", () => open(name));
+    const author = frame.at(row, "author");
+    return [element("th", { scope: "row" }, button, author ? element("small", {}, "by ", element("bdi", {}, author)) : null), name];
+  },
+  origin(frame, row) {
+    const said = originOf(frame, row);
+    const source = frame.at(row, "source");
+    const named = source && source !== "built-in" ? element("small", {}, element("bdi", {}, source)) : null;
+    return [element("td", { class: "words" }, word(said), named), said, [said]];
+  },
+  standing(frame, row) {
+    const said = remarks(frame, row);
+    const shown = said.length ? said.map((text) => word(text, "warn")) : [word("complete", "plain")];
+    return [element("td", { class: "words" }, ...shown), said.length, said.length ? said : ["complete"]];
+  },
+  status(frame, row, column) {
+    const said = String(frame.at(row, column.column) ?? "");
+    const flags = frame.at(row, "flags") || "";
+    const front = frame.at(row, "pareto") ? word("front", "good") : null;
+    return [element("td", { class: "words" }, word(said), front, flags ? element("small", {}, element("bdi", {}, flags)) : null), said, [said, flags, front ? "front" : ""]];
+  },
+};

@@ -1,0 +1,191 @@
+"""What the page shows of a board's tables: which columns, under which words, with how many digits."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column of a table of the page.
+
+    Attributes
+    ----------
+    column : str
+        Its name in the frame.
+    label, help : str
+        Its heading, and what it says.
+    decimals : int
+        Digits after the point; every number of the column is shown with as many.
+    scale : float
+        What numbers are multiplied with before they are shown.
+    low, high : str
+        Columns of its interval; empty where it has none.
+    unit : str
+        What follows a number.
+    kind : {"number", "name", "origin", "standing", "status"}
+        How it is shown: ``name`` opens the detail, ``origin`` is a word made of source and verification,
+        ``standing`` is words of what must be known of an entry, ``status`` of a row.
+    """
+
+    column: str
+    label: str
+    help: str
+    decimals: int = 3
+    scale: float = 1.0
+    low: str = ""
+    high: str = ""
+    unit: str = ""
+    kind: str = "number"
+
+
+_ORIGIN = Shown(
+    "verified",
+    "origin",
+    "Built-in; or of a submission: verified (measured again, and the same), mismatching (measured again, and "
+    "not the same), unverified (as submitted).",
+    kind="origin",
+)
+_BITS = Shown("bits", "bits", "Nominal bits per quantized weight.", 2)
+_ENTROPY = Shown(
+    "entropy_bits", "entropy bits", "Bits per weight that an ideal coder would need, scales included.", 2
+)
+_MIS = (
+    "1 less the largest advantage of any attack; membership inference security is at most this. "
+    "1 = no attack found anything."
+)
+_LIRA = "How well the likelihood-ratio attack tells members from non-members; 0.5 = a coin."
+
+#: Of the table of all cells: a row a quantizer.
+STANDING = (
+    Shown(
+        "privacy_rank",
+        "rank",
+        "Place by privacy; 1 = most private.",
+        0,
+        low="privacy_rank_low",
+        high="privacy_rank_high",
+    ),
+    Shown("quantizer", "quantizer", "Its name; opens formula, curve, ranks and cost.", kind="name"),
+    _ORIGIN,
+    Shown(
+        "partial",
+        "standing",
+        "What must be known before its figures are used: partial entries lack cells of the "
+        "block; counts of cells that are missing, flagged, useless, confounded or without r.",
+        kind="standing",
+    ),
+    _BITS,
+    _ENTROPY,
+    Shown(
+        "privacy",
+        "privacy",
+        "Share of the other quantizers that it beats by r in a cell, mean over cells.",
+        low="privacy_low",
+        high="privacy_high",
+    ),
+    Shown(
+        "relative_performance",
+        "performance",
+        "Performance relative to float32, mean over cells.",
+        low="relative_low",
+        high="relative_high",
+    ),
+    Shown(
+        "performance_rank",
+        "perf. rank",
+        "Place by performance; 1 = best.",
+        0,
+        low="performance_rank_low",
+        high="performance_rank_high",
+    ),
+    Shown("pareto_layer", "layer", "Pareto layer; 1 = none is better in both.", 0),
+    Shown("mis_bound", "MIS ≤", _MIS, low="mis_bound_low", high="mis_bound_high"),
+    Shown("smallest_mis_bound", "least MIS ≤", "The smallest of these bounds in any cell."),
+    Shown("lira_auc", "LiRA AUC", _LIRA),
+    Shown("mean_rank", "mean rank", "Mean place by privacy over cells.", 2),
+    Shown("ranked_cells", "cells", "Cells of the block that it is ranked in.", 0),
+)
+
+#: Of the table of one cell: a row a quantizer.
+CELL = (
+    Shown(
+        "privacy_rank",
+        "rank",
+        "Place by r; 1 = most private; several share one where r does not tell them apart.",
+        0,
+        low="privacy_rank_low",
+        high="privacy_rank_high",
+    ),
+    Shown("quantizer", "quantizer", "Its name; opens formula, curve, ranks and cost.", kind="name"),
+    _ORIGIN,
+    Shown("status", "status", "What the row counts for, and what must be known of it.", kind="status"),
+    _BITS,
+    _ENTROPY,
+    Shown("packed_bytes", "size", "Bytes of the packed head as a file, mean over runs.", 0, unit=" B"),
+    Shown("r", "r × 10⁴", "The indicator; larger = more private.", 2, 1e4, "r_low", "r_high"),
+    Shown(
+        "relative_performance",
+        "relative",
+        "Performance relative to float32, which is 1.",
+        low="relative_low",
+        high="relative_high",
+    ),
+    Shown(
+        "performance",
+        "performance",
+        "The main metric of the task.",
+        low="performance_low",
+        high="performance_high",
+    ),
+    Shown(
+        "generalization_gap",
+        "gap × 10²",
+        "Loss of non-members less that of members; smaller is better.",
+        2,
+        1e2,
+        "gap_low",
+        "gap_high",
+    ),
+    Shown("lira_auc", "LiRA AUC", _LIRA, low="lira_auc_low", high="lira_auc_high"),
+    Shown("lira_auc_mismatched", "mismatched", "The same attack with float32 shadow models."),
+    Shown("mis_bound", "MIS ≤", _MIS, low="mis_bound_low", high="mis_bound_high"),
+    Shown(
+        "tpr_at_1pct",
+        "TPR@1%",
+        "Members found at one false alarm in a hundred.",
+        1,
+        1e2,
+        "tpr_at_1pct_low",
+        "tpr_at_1pct_high",
+        "%",
+    ),
+    Shown("rank_stability", "stable", "Share of bootstrap resamples in which the rank holds.", 2),
+)
+
+#: Of the table of one quantizer: a row a cell.
+RANKS = ("privacy_rank", "r", "relative_performance", "mis_bound", "lira_auc", "packed_bytes", "status")
+
+#: Words for counts of cells in the standing of an entry.
+COUNTS = {
+    "missing": "{n} missing",
+    "flagged": "flagged in {n}",
+    "degenerate": "useless in {n}",
+    "unknown": "no r in {n}",
+    "confounded": "confounded in {n}",
+    "without_reference": "float32 without skill in {n}",
+    "outdated": "{n} outdated",
+}
+
+
+def shown(columns: Sequence[Shown], frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the columns that a frame has, as JSON."""
+    told = []
+    for column in columns:
+        if column.column in frame or column.kind in ("origin", "standing"):
+            own = asdict(column)
+            if column.low not in frame or column.high not in frame:
+                own |= {"low": "", "high": ""}
+            told.append(own)
+    return told

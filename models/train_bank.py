@@ -1,0 +1,228 @@
+"""The training of a bank: many independent runs at once.
+
+Every run trains its own head on its own members of the pool, from its own initial weights, over its own
+order of batches. The runs share nothing but the arithmetic: weights are stacked along a leading axis, so
+that one batched matrix product does what a loop over models would do. What a run draws depends on
+``(seed, run)`` alone, and runs are trained in blocks of a fixed size (the last one may be shorter), so a
+longer bank begins with the very runs of a shorter one.
+
+What makes the inputs of the heads may be trained with them, a copy for every run; see :class:`TrainedInputs`.
+"""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from models.heads import Bank, HeadConfig, Heads, label_units
+from molecules.errors import MolmisError
+from molecules.streams import stream
+from tasks.task import Kind
+
+
+class TrainedInputs(Protocol):
+    """What makes the inputs of heads and is trained with them, a copy for every run."""
+
+    dimensions: int
+    device: torch.device
+
+    def initial(self, runs: int) -> dict[str, Tensor]:
+        """Return the parameters that training starts from, each of shape (runs, ...)."""
+
+    def groups(self, parameters: Mapping[str, Tensor], rate: float, decay: float) -> list[dict[str, object]]:
+        """Return the parameters as groups of an optimiser, for rate and weight decay of the heads."""
+
+    def __call__(self, parameters: Mapping[str, Tensor], batch: Tensor) -> Tensor:
+        """Return the inputs (runs, m, d) of the records (runs, m) of a step."""
+
+
+class FixedInputs:
+    """Embeddings that were computed once, as the inputs of heads.
+
+    Parameters
+    ----------
+    embeddings : Tensor, shape (pool, d)
+        Of the records.
+    """
+
+    def __init__(self, embeddings: Tensor) -> None:
+        self._embeddings = embeddings
+        self.dimensions, self.device = embeddings.shape[1], embeddings.device
+
+    def initial(self, runs: int) -> dict[str, Tensor]:
+        """Return nothing: they are not trained."""
+        del runs
+        return {}
+
+    def groups(self, parameters: Mapping[str, Tensor], rate: float, decay: float) -> list[dict[str, object]]:
+        """Return no groups."""
+        del parameters, rate, decay
+        return []
+
+    def __call__(self, parameters: Mapping[str, Tensor], batch: Tensor) -> Tensor:
+        """Return the inputs (runs, m, d) of the records (runs, m) of a step."""
+        del parameters
+        return self._embeddings[batch]
+
+
+def train_block(
+    kind: Kind,
+    inputs: Tensor | TrainedInputs,
+    labels: Tensor,
+    members: NDArray[np.bool_],
+    config: HeadConfig,
+    seed: int,
+    first_run: int,
+    on_epoch: Callable[[int], None] = lambda epochs: None,  # noqa: ARG005
+) -> Bank:
+    """Train a block of runs at once.
+
+    Parameters
+    ----------
+    kind : Kind
+        Chooses the loss: binary cross-entropy or squared error, over observed labels only.
+    inputs : Tensor, shape (pool, d), or TrainedInputs
+        Embeddings of the pool, or what makes them and is trained, too.
+    labels : Tensor, shape (pool, targets)
+        NaN where missing.
+    members : ndarray of bool, shape (runs, pool)
+        Which records each run is trained on; the same number for every run.
+    config : HeadConfig
+        Architecture and training.
+    seed, first_run : int
+        Run ``i`` of the block draws from the streams of ``(seed, first_run + i)``.
+    on_epoch : callable
+        Called with 1 after every epoch.
+
+    Returns
+    -------
+    Bank
+        Snapshots of shape (runs, snapshots, ...), on the CPU: one after every epoch, and the early ones.
+
+    Raises
+    ------
+    ValueError
+        If the runs have different numbers of members.
+    MolmisError
+        If training diverges.
+    """
+    members_of_runs = set(members.sum(1).tolist())
+    if len(members_of_runs) != 1:
+        raise ValueError(f"runs of one block need the same number of members, got {sorted(members_of_runs)}")
+    (n_members,) = members_of_runs
+    source = FixedInputs(inputs) if isinstance(inputs, Tensor) else inputs
+    device, runs = source.device, range(first_run, first_run + len(members))
+    centre, spread = (part.to(device) for part in label_units(kind, labels.cpu(), torch.from_numpy(members)))
+    own = torch.from_numpy(np.stack([np.flatnonzero(row) for row in members])).to(device)
+    weights, biases = _initial([source.dimensions, *config.hidden, labels.shape[1]], seed, runs, device)
+    encoders = {name: value.requires_grad_() for name, value in source.initial(len(runs)).items()}
+    heads = Heads(tuple(weights), tuple(biases))
+    groups: list[dict[str, object]] = [
+        {"params": weights, "weight_decay": config.weight_decay},
+        {"params": biases, "weight_decay": 0.0},
+        *source.groups(encoders, config.learning_rate, config.weight_decay),
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
+    steps = config.epochs * -(-n_members // config.batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    orders = [stream(seed, "batches", run) for run in runs]
+    between = _dropout(config.dropout, seed, runs, device)
+    wanted, done = set(config.steps_kept(n_members)), 0
+    kept: list[Bank] = []
+    for _ in range(config.epochs):
+        order = np.stack([own_order.permutation(n_members) for own_order in orders])
+        for places in torch.split(torch.from_numpy(order).to(device), config.batch_size, dim=1):
+            batch = own.gather(1, places)
+            outputs = heads(source(encoders, batch), between)
+            target = (labels[batch] - centre[:, None]) / spread[:, None]
+            optimiser.zero_grad(set_to_none=True)
+            _batch_loss(kind, outputs, target).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            done += 1
+            if done in wanted:
+                kept.append(_copied(Bank(heads, centre, spread, first_run, encoders)))
+        on_epoch(1)
+    _refuse_divergence(kept[-1])
+    return _one_after_another(kept)
+
+
+def _copied(bank: Bank) -> Bank:
+    """Return a block as it is now, on the CPU."""
+
+    def copied(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(tensor.detach().cpu().clone() for tensor in tensors)
+
+    encoders = dict(zip(bank.encoders, copied([*bank.encoders.values()]), strict=True))
+    heads = Heads(copied(bank.snapshots.weights), copied(bank.snapshots.biases))
+    centre, spread = copied([bank.centre, bank.spread])
+    return Bank(heads, centre, spread, bank.first_run, encoders)
+
+
+def _one_after_another(kept: Sequence[Bank]) -> Bank:
+    """Return copies of a block as its snapshots, along a second axis."""
+    last = kept[-1]
+    layers = range(len(last.snapshots.weights))
+    heads = Heads(
+        tuple(torch.stack([k.snapshots.weights[layer] for k in kept], 1) for layer in layers),
+        tuple(torch.stack([k.snapshots.biases[layer] for k in kept], 1) for layer in layers),
+    )
+    encoders = {name: torch.stack([k.encoders[name] for k in kept], 1) for name in last.encoders}
+    return Bank(heads, last.centre, last.spread, last.first_run, encoders)
+
+
+def _refuse_divergence(bank: Bank) -> None:
+    """Raise ``MolmisError`` where weights are not finite."""
+    learned = (*bank.snapshots.weights, *bank.snapshots.biases, *bank.encoders.values())
+    if not all(bool(torch.isfinite(part).all()) for part in learned):
+        raise MolmisError(
+            "training diverged: weights are no longer finite; give a smaller --learning-rate, or labels of a "
+            "smaller spread"
+        )
+
+
+def _initial(
+    sizes: Sequence[int], seed: int, runs: range, device: torch.device
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Draw the initial weights and biases of every run, uniform within 1/sqrt(fan-in) as torch.nn.Linear."""
+    streams = [stream(seed, "weights", run) for run in runs]
+    weights, biases = [], []
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        bound = fan_in**-0.5
+        weights.append(np.stack([s.uniform(-bound, bound, (fan_out, fan_in)) for s in streams]))
+        biases.append(np.stack([s.uniform(-bound, bound, fan_out) for s in streams]))
+
+    def as_parameters(arrays: list[NDArray[np.float64]]) -> list[Tensor]:
+        return [torch.from_numpy(a.astype(np.float32)).to(device).requires_grad_() for a in arrays]
+
+    return as_parameters(weights), as_parameters(biases)
+
+
+def _batch_loss(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the training loss summed over runs: within a run, the mean over observed labels."""
+    observed = ~labels.isnan()
+    known = torch.where(observed, labels, torch.zeros_like(labels))
+    if kind is Kind.CLASSIFICATION:
+        loss = functional.binary_cross_entropy_with_logits(outputs, known, reduction="none")
+    else:
+        loss = (outputs - known).square()
+    weight = observed.to(loss.dtype)
+    return ((loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sum()
+
+
+def _dropout(share: float, seed: int, runs: range, device: torch.device) -> Callable[[Tensor], Tensor] | None:
+    """Return what leaves hidden values out, drawn for each run from its own stream; None for a share of 0."""
+    if not share:
+        return None
+    streams = [stream(seed, "dropout", run) for run in runs]
+
+    def dropped(hidden: Tensor) -> Tensor:
+        drawn = np.stack([s.random(hidden.shape[1:], dtype=np.float32) for s in streams])
+        return hidden * torch.from_numpy((drawn >= share) / np.float32(1 - share)).to(device)
+
+    return dropped
