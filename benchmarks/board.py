@@ -3,7 +3,8 @@
 A store of synthetic cells is made in a temporary folder: files as measured cells have them, attacks included.
 ``--base`` of them are summarised, which is timed; all others are those again under other names of tasks and
 encoders, so their summaries are these with other names. Then the command line exports the board in fresh
-processes: the first puts the index together from the summaries of all cells, the others find it there.
+processes: the first puts the index together from the summaries of all cells. For the others every figure in
+the index is moved by about a millionth, so that no two are the same and none is compressed away.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
@@ -33,6 +35,7 @@ from benchmark.summaries import (
     write_summary,
 )
 from benchmarks.synthetic_cells import path_of, synthetic_cell
+from leaderboard.index import read_index, write_index
 from molecules.cache import content_key
 
 DEFAULT = (Aggregate.MEAN, Indicator.MEMBERSHIP)
@@ -89,6 +92,18 @@ def make_store(folder: Path, cells: int, base: int, console: Console) -> float:
     return seconds / len(made)
 
 
+def make_distinct(folder: Path) -> None:
+    """Move every figure in the index of a store a little."""
+    found, random = read_index(folder, *DEFAULT), np.random.default_rng(0)
+    table = found.table
+    for place, column in enumerate(table.schema):
+        if pa.types.is_floating(column.type):
+            values = table.column(place).to_numpy(zero_copy_only=False)
+            moved = values * (1 + 1e-6 * random.normal(size=len(values)))
+            table = table.set_column(place, column.name, pa.array(moved, from_pandas=True))
+    write_index(replace(found, table=table), folder, *DEFAULT)
+
+
 def export(folder: Path, arguments: list[str], out: Path) -> tuple[float, float, float, str]:
     """Return wall and processor seconds and peak memory in MiB of an export, and what it said."""
     command = [sys.executable, "-m", "leaderboard.export", "--results", str(folder), "--out", str(out)]
@@ -128,6 +143,8 @@ def main() -> None:
             size = out.stat().st_size / 2**20 if out.exists() else 0.0
             figures = (f"{wall:.1f}", f"{used:.1f}", f"{peak:.0f}", f"{size:.0f}")
             table.add_row(name, *figures, said.split(": ")[-1])
+            if "index made" in name:
+                make_distinct(folder)
     console.print(table)
 
 

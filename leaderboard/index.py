@@ -101,7 +101,7 @@ def summaries(
         If the folder cannot be read.
     """
     stats = _stats(results)
-    before = _read(results, aggregate, indicator)
+    before = read_index(results, aggregate, indicator)
     known = before.entries
     kept = {name: known[name] for name in stats if name in known and _unchanged(known[name], stats[name])}
     changed = [name for name in stats if name not in kept]
@@ -120,7 +120,7 @@ def summaries(
     entries = dict(sorted(entries.items()))
     found = Summaries(_joined(before, kept, made, entries), entries)
     if entries != known:
-        _write(found, results, aggregate, indicator)
+        write_index(found, results, aggregate, indicator)
     return found
 
 
@@ -228,7 +228,7 @@ def _joined(
     return table.take(pa.array(np.argsort(places, kind="stable")))
 
 
-def _write(found: Summaries, results: Path, aggregate: Aggregate, indicator: Indicator) -> None:
+def write_index(found: Summaries, results: Path, aggregate: Aggregate, indicator: Indicator) -> None:
     """Write the index, and take away those it replaces; nothing where the store can only be read."""
     table = found.table
     told = {
@@ -250,7 +250,7 @@ def _write(found: Summaries, results: Path, aggregate: Aggregate, indicator: Ind
                 other.unlink(missing_ok=True)
 
 
-def _read(results: Path, aggregate: Aggregate, indicator: Indicator) -> Summaries:
+def read_index(results: Path, aggregate: Aggregate, indicator: Indicator) -> Summaries:
     """Return what the index holds; nothing where there is none that is whole and was made by this code."""
     for _ in range(2):  # another process may replace it between its listing and its reading
         for place in (results / FOLDER).glob(f"{aggregate}.{indicator}.*.parquet"):
