@@ -1,16 +1,20 @@
 """Time, memory and size of the board's page, and how soon it sorts: ``python -m benchmarks.page``.
 
-The page of a store of ``--cells`` synthetic cells (see :mod:`benchmarks.board`) is exported by the command
-line in fresh processes: the first puts the board together from the summaries of all cells, the second finds
-its index. Then a headless Chromium opens the page, and one of ``--quantizers`` quantizers, whose headings are
-clicked: the time of a sort is that from the click to the first frame that shows it, and to the one in which
-every row has its place; beside it the processor time of the page's thread, which does not depend on what else
-the machine does. Filters are timed to their first frame.
+A drawn table of ``--cells`` cells and 12 quantizers is made into a page in a fresh process: ranks and win
+matrix are worked out, then the page is written. ``--store`` does the same through the command line, from a
+store of synthetic cells (see :mod:`benchmarks.board`), which takes long to make. Then a headless Chromium
+opens the page, and one of ``--quantizers`` quantizers, whose headings are clicked: the time of a sort is that
+from the click to the first frame that shows it, and to the one in which every row has its place; beside it
+the processor time of the page's thread, which does not depend on what else the machine does. Filters are
+timed to their first frame.
 """
 
 import argparse
+import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.board import export, make_store
 from benchmarks.synthetic_board import contents
-from leaderboard.page import page
+from leaderboard.page import Contents, page
 
 #: Headings that are clicked, twice each.
 HEADINGS = ("quantizer", "bits", "privacy", "performance", "MIS ≤")
@@ -41,17 +45,48 @@ _TIMED = """async ([selector, text, wanted]) => {
 }"""
 
 
-def exported(cells: int, folder: Path, console: Console) -> Path:
-    """Export the page of a store of so many cells twice; print what it took."""
-    results, out = folder / "results", folder / "board.html"
-    make_store(results, cells, 40, console)
-    table = Table("export", "wall s", "processor s", "peak MiB", "file MiB", title=f"{cells:,} cells")
-    for name in ("page, index made from summaries", "page"):
-        wall, used, peak, said = export(results, ["--format", "html"], out)
-        if not out.exists():
-            raise SystemExit(said)
-        table.add_row(name, f"{wall:.1f}", f"{used:.1f}", f"{peak:.0f}", f"{out.stat().st_size / 2**20:.0f}")
-    console.print(table)
+def write_page(table: Path, out: Path) -> None:
+    """Write the page of the rows of all cells in a Parquet file."""
+    import pandas as pd
+
+    from leaderboard.entries import entries, win_table
+
+    long = pd.read_parquet(table)
+    made = Contents(long, entries(long), win_table(long), "Drawn. No cell was measured.")
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(page(made))
+
+
+def measured(command: list[str]) -> tuple[float, float, float]:
+    """Return wall and processor seconds and peak memory in MiB of a process."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def exported(cells: int, folder: Path, store: bool, console: Console) -> Path:
+    """Make the page of so many cells; print what it took."""
+    out, table = folder / "board.html", folder / "long.parquet"
+    shown = Table("export", "wall s", "processor s", "peak MiB", "file MiB", title=f"{cells:,} cells")
+    contents(12, cells).long.to_parquet(table)
+    figures = {
+        "ranks, win matrix and page": measured(
+            [sys.executable, "-m", __spec__.name, "--write", str(table), str(out)]
+        )
+    }
+    if store:
+        make_store(folder / "results", cells, 40, console)
+        for name in ("command line, index made from summaries", "command line"):
+            *took, said = export(folder / "results", ["--format", "html"], out)
+            if said.startswith("failed"):
+                raise SystemExit(said)
+            figures[name] = tuple(took)
+    for name, (wall, used, peak) in figures.items():
+        shown.add_row(name, f"{wall:.1f}", f"{used:.1f}", f"{peak:.0f}", f"{out.stat().st_size / 2**20:.0f}")
+    console.print(shown)
     return out
 
 
@@ -111,7 +146,12 @@ def main() -> None:
     )
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--quantizers", type=int, default=500)
+    parser.add_argument("--store", action="store_true", help="export a store of so many cells, too")
+    parser.add_argument("--write", nargs=2, type=Path, metavar=("TABLE", "OUT"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.write:
+        write_page(*asked.write)
+        return
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as temporary:
         wide = Path(temporary) / "wide.html"
@@ -119,7 +159,9 @@ def main() -> None:
             stream.writelines(page(contents(asked.quantizers, 8)))
         pages = {f"{asked.quantizers:,} quantizers, 8 cells": wide}
         if asked.cells:
-            pages[f"12 quantizers, {asked.cells:,} cells"] = exported(asked.cells, Path(temporary), console)
+            pages[f"12 quantizers, {asked.cells:,} cells"] = exported(
+                asked.cells, Path(temporary), asked.store, console
+            )
         opened(pages, console)
 
 
