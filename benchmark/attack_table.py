@@ -47,11 +47,11 @@ class Tried:
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Tried":
         """Return the attack of the rows of its runs."""
-        rows = rows.sort_values("run")
+        order = np.argsort(rows["run"].to_numpy(), kind="stable")
 
         def figure(name: str) -> Figure:
             error = rows[f"{name}_record_error"].iloc[0] if f"{name}_record_error" in rows else np.nan
-            return Figure(rows[name].to_numpy(dtype=float), float(error))
+            return Figure(rows[name].to_numpy(dtype=float)[order], float(error))
 
         return cls(
             figure("auc"),
@@ -76,7 +76,8 @@ def attack_columns(attacks: pd.DataFrame | None, runs: CellRuns) -> dict[str, ob
     side. ``exchangeability_auc`` and ``confounded`` tell whether members and non-members differ before any
     training.
     """
-    rows = [_row(attacks, name, runs) for name in runs.names]
+    own = {} if attacks is None else {str(name): part for name, part in attacks.groupby("quantizer")}
+    rows = [_row(own.get(name, attacks), name, runs) for name in runs.names]
     columns: dict[str, object] = {key: [row[key] for row in rows] for key in rows[0]}
     p_values = np.array(columns.pop("p_value"), dtype=float)
     found = holm(p_values)
@@ -100,7 +101,8 @@ def _row(attacks: pd.DataFrame | None, name: str, runs: CellRuns) -> dict[str, o
         own = attacks[attacks["quantizer"] == name]
         return row | {"reason": "; ".join(sorted(set(own["reason"])))}
     row["reason"] = ""
-    row |= _bound({**matched, **_renamed(tried(attacks, name, "mismatched"))})
+    mismatched = tried(attacks, name, "mismatched")
+    row |= _bound({**matched, **_renamed(mismatched)})
     if LIRA in matched:
         lira = matched[LIRA]
         reach = stats.norm.ppf(0.975) * lira.auc.error
@@ -109,13 +111,21 @@ def _row(attacks: pd.DataFrame | None, name: str, runs: CellRuns) -> dict[str, o
         rate = lira.tpr["tpr_1"].mean
         low, high = clopper_pearson(rate, int(str(runs.facts["members"])))
         row |= {"tpr_at_1pct": rate, "tpr_at_1pct_low": low, "tpr_at_1pct_high": high}
-    mismatched = tried(attacks, name, "mismatched")
     if LIRA in mismatched:
         row["lira_auc_mismatched"] = mismatched[LIRA].auc.mean
     # of several attacks the smallest p-value, as many times as there are attacks
     smallest = min(above_chance(attack.auc, 0.5) for attack in matched.values())
     row["p_value"] = min(1.0, smallest * len(matched))
     return row
+
+
+def strongest_of(attacks: pd.DataFrame, quantizer: str) -> tuple[float, str] | None:
+    """Return the bound on MIS by all attacks on a quantizer, and which gives it; None without any."""
+    matched = tried(attacks, quantizer)
+    if not matched:
+        return None
+    bound = _bound({**matched, **_renamed(tried(attacks, quantizer, "mismatched"))})
+    return float(str(bound["mis_bound"])), str(bound["strongest_attack"])
 
 
 def _renamed(found: dict[str, Tried]) -> dict[str, Tried]:

@@ -89,6 +89,8 @@ class CellRuns:
                 f"a result of {len(self.names)} quantizers and {self.runs} runs holds {len(result.rows)} "
                 f"rows; every quantizer needs every run once, {REFERENCE} included; run the cell again"
             )
+        at = result.rows.assign(place=np.arange(len(result.rows)))
+        self._places = at.pivot(index="quantizer", columns="run", values="place").loc[self.names].to_numpy()
         self.drawn = bootstrap_runs(self.runs, RESAMPLES, self.seed)
         self.floor = resolution(int(self.matrix("records")[0, 0]))
         self.scale = self._scale()
@@ -108,8 +110,7 @@ class CellRuns:
         """Return a column as (quantizers, runs)."""
         if column not in self._rows:
             raise DataError(f"a result lacks the column {column!r}; run the cell again")
-        wide = self._rows.pivot(index="quantizer", columns="run", values=column)
-        return np.asarray(wide.loc[self.names].to_numpy(), dtype=np.float64)
+        return np.asarray(self._rows[column].to_numpy(dtype=np.float64)[self._places])
 
     def reasons(self, name: str) -> dict[str, int]:
         """Return why runs of a quantizer have no r, and how many of them."""

@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmark.calibration import caveats
@@ -13,8 +14,9 @@ from benchmark.evaluate import attack_cell, evaluate_cell
 from benchmark.full_pool import full_pool
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys
-from benchmark.results import ATTACKED, CellResult, cell_path, read_if_whole, write_cell
+from benchmark.results import ATTACKED, PROTOCOL_VERSION, CellResult, cell_path, read_if_whole, write_cell
 from benchmark.scope import Scope
+from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
 from models.encoders.base import ENCODERS, Encoder
@@ -178,11 +180,9 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
         settings.results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key
     )
     stored = read_if_whole(path, progress)
-    if stored is not None and stored.facts.get("key") == cell.key and _has_all(stored, settings):
+    if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
-    if stored is not None and stored.facts.get("key") != cell.key:
-        progress.note(f"results: {path} holds another cell; measuring this one again")
     rows, sizes = evaluate_cell(cell, progress)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
@@ -191,6 +191,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     if settings.train_on is TrainOn.ALL:
         result = replace(result, full_pool=full_pool(cell, progress))
     write_cell(path, result)
+    summary_of(path)  # so that a board of many cells need not make them all
     progress.note(f"results: wrote {path}")
     return result
 
@@ -297,6 +298,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
+        "protocol_version": PROTOCOL_VERSION,
         **{f"{kind}_key": key for kind, key in derived_keys().items()},
         "runs": protocol.runs,
         "seed": protocol.seed,
@@ -312,6 +314,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "versions": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "commit": _commit(),
+        "measured": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 

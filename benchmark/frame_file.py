@@ -9,14 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from molecules.cache import atomic_write
+from molecules.cache import atomic_write, content_key
 from molecules.errors import DataError
 
 _METADATA_KEY = b"molmis"
 
 
 def write_frame(path: Path, frame: pd.DataFrame, facts: dict[str, object]) -> None:
-    """Write a frame and the facts about it, whole or not at all, with a hash of the frame's content.
+    """Write a frame and the facts about it, whole or not at all, with hashes of the frame and of the facts.
 
     Parameters
     ----------
@@ -33,8 +33,9 @@ def write_frame(path: Path, frame: pd.DataFrame, facts: dict[str, object]) -> No
         If the file cannot be written, as on a full disk.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    told = json.dumps({**facts, "content": _content(frame)}, sort_keys=True).encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: told})
+    told = as_json({**facts, "content": frame_content(frame)})
+    raw = json.dumps({**told, "told": content_key(told)}, sort_keys=True).encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: raw})
     with atomic_write(path) as temporary:
         pq.write_table(table, temporary)
 
@@ -47,8 +48,27 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, object]]:
     DataError
         If the file is damaged, or is no file of this project; the message names it.
     """
+    return parse_frame(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read; the message names it.
+    """
     try:
-        table = pq.read_table(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error})") from None
+
+
+def parse_frame(data: bytes, path: Path) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Return the frame and the facts in the bytes of a file; see :func:`read_frame`."""
+    try:
+        table = pq.read_table(pa.BufferReader(data))
         raw = (table.schema.metadata or {}).get(_METADATA_KEY)
         facts = None if raw is None else json.loads(raw)
         frame = table.to_pandas()
@@ -56,12 +76,21 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, dict[str, object]]:
         raise DataError(f"{path} is damaged ({' '.join(str(error).split())})") from None
     if not isinstance(facts, dict):
         raise DataError(f"{path} is no result of molmis (its Parquet metadata has no 'molmis' entry)")
-    if facts.pop("content", None) != _content(frame):
+    told = facts.pop("told", None)  # not there in files of earlier versions
+    if told is not None and told != content_key(facts):
+        raise DataError(f"{path} is damaged (what it says of its rows is not what was written)")
+    if facts.pop("content", None) != frame_content(frame):
         raise DataError(f"{path} is damaged (its rows are not those that were written)")
     return frame, facts
 
 
-def _content(frame: pd.DataFrame) -> str:
+def as_json(facts: dict[str, object]) -> dict[str, object]:
+    """Return facts as they are read again: tuples as lists, names as text."""
+    again: dict[str, object] = json.loads(json.dumps(facts))
+    return again
+
+
+def frame_content(frame: pd.DataFrame) -> str:
     """Return a hash of the columns' names and values, bit by bit for numbers."""
     digest = hashlib.sha256()
     for name in frame.columns:

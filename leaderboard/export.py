@@ -1,6 +1,7 @@
 """Export the leaderboard: ``python -m leaderboard.export --format csv --out board.csv``."""
 
 import io
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,12 @@ import typer
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from molecules.command_line import Debug, run_app, user_errors
+from molecules.errors import MolmisError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leaderboard.board import Board
 
 
 class Format(StrEnum):
@@ -23,9 +27,32 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class Table(StrEnum):
+    """Which table of the board."""
+
+    LONG = "long"
+    WIDE = "wide"
+    ENTRIES = "entries"
+    WINS = "wins"
+    HISTORY = "history"
+
+
 def export(
     results: Annotated[Path, typer.Option(help="Folder of the results store.")] = Path("results"),
     format_: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
+    table: Annotated[
+        Table | None,
+        typer.Option(
+            help="long (the usual): a row per cell and quantizer; wide: a row a quantizer, three columns a "
+            "cell; entries: how every quantizer stands; wins: who beats whom; history: what was replaced."
+        ),
+    ] = None,
+    sql: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own question: select ... from board, entries, wins, history, runs, attacks, full_pool."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write; standard output if not given.")] = None,
     aggregate: Annotated[
         Aggregate, typer.Option(help="How r of the runs becomes one figure.")
@@ -33,43 +60,86 @@ def export(
     indicator: Annotated[
         Indicator, typer.Option(help="What r is: membership, or plain, our reading of the paper.")
     ] = Indicator.MEMBERSHIP,
+    protocol: Annotated[
+        int | None,
+        typer.Option(help="Version of the protocol of the cells; the present one if not given."),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Say how the board is made, and stop.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write every measured cell and quantizer as one table, a row each."""
+    """Write every measured cell and quantizer, or how the quantizers stand, as one table."""
     with user_errors(debug):
-        from leaderboard.board import board
-        from molecules.cache import atomic_write, writable_file
-        from molecules.errors import MolmisError
-
-        if format_ is Format.PARQUET and out is None:
-            raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
-        if out is not None:
-            writable_file(out, "--out")
-        made = board(results, aggregate, indicator)
-        for line in made.skipped:
-            typer.echo(f"skipped: {line}", err=True)
-        data = _written(made.frame, format_)
-        if out is None:
-            typer.echo(data.decode(), nl=False)
+        _check(format_, table, sql, out)
+        board = _board(results, aggregate, indicator, protocol)
+        if rules:
+            typer.echo(board.rules)
             return
-        with atomic_write(out) as temporary:
-            temporary.write_bytes(data)
-        typer.echo(f"wrote {out}: {len(made.frame)} rows of {made.frame['cell'].nunique()} cells", err=True)
+        frame = _asked(board, table or Table.LONG, sql)
+        if out is None:
+            for text in _texts(frame, format_):
+                typer.echo(text, nl=False)
+            return
+        _write(frame, format_, out)
+        cells = f" of {frame['cell'].nunique():,} cells" if "cell" in frame else ""
+        typer.echo(f"wrote {out}: {len(frame):,} rows{cells}", err=True)
 
 
-def _written(frame: "pd.DataFrame", format_: Format) -> bytes:
-    """Return the frame in a format, as bytes."""
-    if format_ is Format.PARQUET:
-        buffer = io.BytesIO()
-        frame.to_parquet(buffer, index=False)
-        return buffer.getvalue()
-    if format_ is Format.CSV:
-        return frame.to_csv(index=False).encode()  # type: ignore[no-any-return]
-    head = "| " + " | ".join(frame.columns) + " |\n|" + "---|" * len(frame.columns) + "\n"
-    rows = (
-        " | ".join(str(value).replace("|", "\\|") for value in row) for row in frame.itertuples(index=False)
-    )
-    return (head + "".join(f"| {row} |\n" for row in rows)).encode()
+def _check(format_: Format, table: Table | None, sql: str | None, out: Path | None) -> None:
+    """Refuse what cannot be, before anything is read."""
+    from molecules.cache import writable_file
+
+    if format_ is Format.PARQUET and out is None:
+        raise MolmisError("--format parquet writes bytes, not text; give a file: --out board.parquet")
+    if table is not None and sql is not None:
+        raise MolmisError(f"--table {table} and --sql are two questions; give one of them")
+    if out is not None:
+        writable_file(out, "--out")
+
+
+def _board(results: Path, aggregate: Aggregate, indicator: Indicator, protocol: int | None) -> "Board":
+    """Return the board, its progress drawn on standard error; tell what is not on it."""
+    from rich.console import Console
+
+    from benchmark.progress import Bar
+    from leaderboard.board import board
+
+    made = board(
+        results, aggregate, indicator, protocol=protocol, progress=Bar(Console(stderr=True))
+    )  # fmt: skip
+    for line in made.skipped:
+        typer.echo(f"skipped: {line}", err=True)
+    return made
+
+
+def _asked(board: "Board", table: Table, sql: str | None) -> "pd.DataFrame":
+    """Return the table that was asked for."""
+    if sql is not None:
+        from leaderboard.sql import query
+
+        return query(board, sql)
+    made: pd.DataFrame = getattr(board, "frame" if table is Table.LONG else table)
+    return made
+
+
+def _texts(frame: "pd.DataFrame", format_: Format) -> Iterator[str]:
+    """Yield the frame in a format of text."""
+    from leaderboard.text import csv_text, markdown_text
+
+    return csv_text(frame) if format_ is Format.CSV else markdown_text(frame)
+
+
+def _write(frame: "pd.DataFrame", format_: Format, out: Path) -> None:
+    """Write the frame, whole or not at all."""
+    from molecules.cache import atomic_write
+
+    with atomic_write(out) as temporary:
+        if format_ is Format.PARQUET:
+            buffer = io.BytesIO()
+            frame.to_parquet(buffer, index=False)
+            temporary.write_bytes(buffer.getvalue())
+            return
+        with temporary.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(_texts(frame, format_))
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

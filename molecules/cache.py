@@ -11,15 +11,18 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from molecules.errors import DataError
 
 #: Seconds after which a part that a killed process left behind is taken away.
 _STALE = 24 * 3600
+#: Seconds that a process waits for its turn to write.
+_PATIENCE = 600
 
 
 def cache_dir(room: str) -> Path:
@@ -135,5 +138,34 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def _remove_stale_parts(path: Path) -> None:
     """Take away the parts that processes killed long ago left of this file."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        if time.time() - part.stat().st_mtime > _STALE:
-            part.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another process has just put its own in place
+            if time.time() - part.stat().st_mtime > _STALE:
+                part.unlink()
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block, of all that name the same folder.
+
+    The lock is the operating system's, so a process that is killed lets go of it.
+
+    Raises
+    ------
+    DataError
+        If the lock file cannot be written, or another process has held it for ten minutes.
+    """
+    lock = FileLock(folder / ".lock", timeout=_PATIENCE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise DataError(
+            f"another process has been writing in {folder} for {_PATIENCE // 60} minutes; end it if it is "
+            "stopped, and give the same command again"
+        ) from None
+    except OSError as error:
+        raise cannot_write(folder / ".lock", error) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -9,10 +9,15 @@ from benchmark.joint_report import joint_frame
 from benchmark.metrics import METRICS
 from benchmark.record_report import record_frame
 from benchmark.tables import STABLE_COLUMNS, summarise
+from leaderboard import board
+from leaderboard.sql import query
+from leaderboard.status import MEANING, Status
 from tests.benchmark.test_attack_table import attacked
 from tests.benchmark.test_joint_report import runs_of
 from tests.benchmark.test_record_report import sixteen
+from tests.benchmark.test_results import written
 from tests.benchmark.test_tables import FLOAT, GOOD, result
+from tests.leaderboard.test_board import with_attacks
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -55,6 +60,31 @@ def test_columns_of_the_joint_releases_are_documented():
 def test_columns_of_the_records_are_documented():
     made = {name for name in record_frame(CellRuns(sixteen())).columns if not name.startswith("label_")}
     assert (made | {"label_"}) - documented() == set()
+
+
+def test_columns_of_the_board_are_documented(tmp_path):
+    written(tmp_path, "k1", "a")
+    made = board(tmp_path)
+    last = list(made.frame.columns)[list(made.frame.columns).index("setting") :]
+    for columns in (last, made.entries, made.wins, made.history, made.wide.columns[:5]):
+        assert set(columns) - documented() == set()
+
+
+def test_every_status_is_documented():
+    page = (ROOT / "docs/leaderboard.md").read_text()
+    told = {line.split("|")[1].strip(" `") for line in page.splitlines() if line.startswith("| `")}
+    assert told | {"missing"} == {str(status) for status in Status} == {str(status) for status in MEANING}
+
+
+def test_the_queries_of_the_page_can_be_asked(tmp_path):
+    page = (ROOT / "docs/leaderboard.md").read_text()
+    with_attacks(tmp_path, "k1", "a")
+    made = board(tmp_path)
+    queries = re.findall(r"^# .*\n((?:(?!#|```).+\n)+)", page.split("Questions in SQL")[1], re.MULTILINE)
+    queries += re.findall(r'--sql "(.*)"', page)
+    assert len(queries) == 5
+    for sql in queries:
+        assert len(query(made, sql).columns) > 0
 
 
 def test_make_targets_of_the_readme_exist():

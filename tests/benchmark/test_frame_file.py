@@ -1,5 +1,6 @@
 """Frames on disk: what is not what was written is never read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,44 @@ def test_changed_rows_are_noticed(tmp_path, column):
     overwrite(path, changed)
     with pytest.raises(DataError, match=r"f\.parquet is damaged \(its rows"):
         read_frame(path)
+
+
+def test_changed_facts_are_noticed(tmp_path):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"key": "k", "seed": 0})
+    table = pq.read_table(path)
+    metadata = {
+        name: text.replace(b'"seed": 0', b'"seed": 1') for name, text in table.schema.metadata.items()
+    }
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(DataError, match=r"f\.parquet is damaged \(what it says"):
+        read_frame(path)
+
+
+def test_files_of_earlier_versions_have_no_hash_of_their_facts(tmp_path):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"key": "k"})
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"molmis"])
+    del facts["told"]
+    pq.write_table(
+        table.replace_schema_metadata({**table.schema.metadata, b"molmis": json.dumps(facts)}), path
+    )
+    assert read_frame(path)[1] == {"key": "k"}
+
+
+def test_facts_are_read_as_they_were_written(tmp_path):
+    path = tmp_path / "f.parquet"
+    write_frame(path, FRAME, {"sizes": (1, 2), "names": {2: "b", 10: "a"}, "unknown": float("nan")})
+    facts = read_frame(path)[1]
+    assert facts["sizes"] == [1, 2]
+    assert facts["names"] == {"2": "b", "10": "a"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    (tmp_path / "f.parquet").mkdir()
+    with pytest.raises(DataError, match=r"f\.parquet cannot be read"):
+        read_frame(tmp_path / "f.parquet")
 
 
 def test_lost_rows_and_columns_are_noticed(tmp_path):

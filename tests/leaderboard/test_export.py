@@ -11,7 +11,7 @@ from leaderboard import board, console, export
 from tests.benchmark.test_results import written
 
 #: Columns of text that may be empty.
-TEXTS = ("flags", "strongest_attack")
+TEXTS = ("flags", "strongest_attack", "measured", "author", "verified")
 
 
 @pytest.fixture
@@ -71,12 +71,44 @@ def test_markdown_of_a_name_with_a_bar_keeps_its_columns(tmp_path):
 
 
 def test_aggregate_reaches_the_board(results):
-    (results / "extra.parquet").write_bytes(next(results.glob("a.*")).read_bytes())
     for name in ("mean", "trimmed", "median"):
         done = called("--results", results, "--aggregate", name)
         assert done.exit_code == 0, done.output
         header, *rows = (line.split(",") for line in done.stdout.splitlines())
         assert {row[header.index("aggregate")] for row in rows} == {name}
+
+
+@pytest.mark.parametrize("table", ["wide", "entries", "wins", "history"])
+def test_other_tables_are_those_of_the_board(table, results):
+    done = called("--results", results, "--table", table)
+    assert done.exit_code == 0, done.output
+    expected = getattr(board(results), table)
+    assert done.stdout.splitlines()[0].split(",") == list(expected.columns)
+    assert len(done.stdout.splitlines()) == 1 + len(expected)
+
+
+def test_sql_answers_in_every_format(results, tmp_path):
+    question = "select task, max(r) as best from board group by task order by task desc"
+    done = called("--results", results, "--sql", question)
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["task", "b", "a"]
+    done = called("--results", results, "--sql", question, "--format", "markdown")
+    assert done.stdout.splitlines()[0] == "| task | best |"
+    out = tmp_path / "answer.parquet"
+    assert called("--results", results, "--sql", question, "--format", "parquet", "--out", out).exit_code == 0
+    assert pd.read_parquet(out)["best"].tolist() == pytest.approx([board(results).frame["r"].max()] * 2)
+
+
+def test_rules_are_said(results):
+    done = called("--results", results, "--rules")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Protocol 1. 4 rows of 2 cells on 2 tasks.")
+
+
+def test_markdown_is_rounded_and_csv_is_not(results):
+    r = float(board(results).frame["r"].iloc[1])
+    done = called("--results", results, "--format", "markdown")
+    assert f" {r:.4g} " in done.stdout
+    assert repr(r) in called("--results", results).stdout
 
 
 def test_damaged_file_is_named_and_the_rest_is_written(results):
@@ -97,12 +129,16 @@ def test_damaged_file_is_named_and_the_rest_is_written(results):
         (["--format", "parquet"], ["--format parquet", "--out board.parquet"]),
         (["--out", "/proc/nowhere/board.csv"], ["--out", "/proc/nowhere"]),
         (["--out", "empty"], ["--out", "empty"]),
+        (["--table", "wins", "--sql", "select 1"], ["--table wins", "--sql"]),
+        (["--results", "full", "--sql", "select nothing from board"], ["--sql", "nothing", "entries"]),
+        (["--results", "full", "--sql", "delete from board"], ["--sql", "select * from entries"]),
+        (["--results", "full", "--protocol", "7"], ["no result in full", "protocol 1", "protocol 7"]),
     ],
-    ids=["no folder", "empty folder", "bytes to a terminal", "unwritable", "a folder for a file"],
 )
 def test_mistakes_are_one_line_and_exit_code_2(arguments, words, results, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
+    results.rename("full")
     done = called(*arguments)
     assert done.exit_code == 2, repr(done.exception)
     (line,) = done.stderr.splitlines()
