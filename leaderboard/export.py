@@ -39,6 +39,9 @@ class Table(StrEnum):
 
 def export(
     results: Annotated[Path, typer.Option(help="Folder of the results store.")] = Path("results"),
+    submissions: Annotated[Path, typer.Option(help="Folder of submissions; it need not be there.")] = Path(
+        "submissions"
+    ),
     format_: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
     table: Annotated[
         Table | None,
@@ -70,7 +73,7 @@ def export(
     """Write every measured cell and quantizer, or how the quantizers stand, as one table."""
     with user_errors(debug):
         _check(format_, table, sql, out)
-        board = _board(results, aggregate, indicator, protocol)
+        board = _board(results, submissions, aggregate, indicator, protocol)
         if rules:
             typer.echo(board.rules)
             return
@@ -96,7 +99,9 @@ def _check(format_: Format, table: Table | None, sql: str | None, out: Path | No
         writable_file(out, "--out")
 
 
-def _board(results: Path, aggregate: Aggregate, indicator: Indicator, protocol: int | None) -> "Board":
+def _board(
+    results: Path, submissions: Path, aggregate: Aggregate, indicator: Indicator, protocol: int | None
+) -> "Board":
     """Return the board, its progress drawn on standard error; tell what is not on it."""
     from rich.console import Console
 
@@ -104,7 +109,8 @@ def _board(results: Path, aggregate: Aggregate, indicator: Indicator, protocol: 
     from leaderboard.board import board
 
     made = board(
-        results, aggregate, indicator, protocol=protocol, progress=Bar(Console(stderr=True))
+        results, aggregate, indicator, submissions=submissions, protocol=protocol,
+        progress=Bar(Console(stderr=True)),
     )  # fmt: skip
     for line in made.skipped:
         typer.echo(f"skipped: {line}", err=True)

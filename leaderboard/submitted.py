@@ -4,31 +4,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaderboard.board import Source as Origin
 from leaderboard.folder import KINDS, Submission, found, read_manifest, read_submission
-from leaderboard.protocol import BoardProtocol
+from leaderboard.protocol import PROTOCOLS, BoardProtocol
 from leaderboard.verification import verdict_of
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """Where a row of the board is from.
+class Submitted(Origin):
+    """Where a row of the board is from: name of the submission, author, verdict.
 
     Attributes
     ----------
-    name, author : str
-        Of the submission.
     paper : str
         Address; empty if none was given.
-    verified : str
-        ``verified``, ``mismatching`` or ``unverified``.
     """
 
-    name: str
-    author: str
-    paper: str
-    verified: str
+    paper: str = ""
 
 
 def store_of(results: Path, protocol: BoardProtocol) -> Path:
@@ -63,7 +57,7 @@ def sources(
                 f"submission skipped: {folder} says that its name is {said.name}; rename the folder"
             )
             continue
-        made[said.name] = Submitted(said.name, said.author, said.paper or "", verdict_of(submission))
+        made[said.name] = Submitted(said.name, said.author, verdict_of(submission), said.paper or "")
     return made
 
 
@@ -89,14 +83,34 @@ def publish(submission: Submission, store: Path) -> Iterator[Path]:
         yield target
 
 
-def publish_all(
-    submissions: Path, results: Path, *, trials: bool = False, progress: Progress = SILENT
-) -> None:
-    """Copy the results of all whole submissions into their store; see :func:`publish`."""
+def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> dict[str, Submitted]:
+    """Copy the results of submissions into a store where they are not there; return :func:`sources`.
+
+    Parameters
+    ----------
+    submissions : Path
+        Folder of all submissions.
+    results : Path
+        A results store; below it, trials have another one.
+    progress : Progress
+        Is told of what was copied, and of what cannot be read.
+    """
+    trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
+    told = sources(submissions, trials=trials, progress=progress)
     for folder in found(submissions, trials=trials):
+        if folder.name not in told:
+            continue
         try:
-            submission = read_submission(folder)
-            for path in publish(submission, store_of(results, submission.protocol)):
-                progress.note(f"results: wrote {path}")
+            if not _is_there(read_manifest(folder), results):
+                for path in publish(read_submission(folder), results):
+                    progress.note(f"results: wrote {path}")
         except MolmisError as error:
             progress.note(f"submission skipped: {error}")
+            del told[folder.name]
+    return told
+
+
+def _is_there(submission: Submission, store: Path) -> bool:
+    """Return whether a store has every file of a submission, by name."""
+    names = [submission.result(cell).name for cell in submission.manifest.cells]
+    return all((store / kind / name).exists() for name in names for kind in ("", *KINDS))

@@ -10,15 +10,26 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmark.frame_file import read_frame, write_frame
+from benchmark.frame_file import frame_content, read_frame, write_frame
 from benchmark.results import read_cell
-from leaderboard import compare, contained, estimate, manifest, rerun, submit, verification, verify
-from leaderboard.folder import read_manifest, read_submission
+from leaderboard import (
+    board,
+    compare,
+    contained,
+    estimate,
+    manifest,
+    rerun,
+    status,
+    submit,
+    verification,
+    verify,
+)
+from leaderboard.folder import KINDS, read_manifest, read_submission
 from leaderboard.machine import machine
 from leaderboard.protocol import PROTOCOLS, Place, get_protocol
 from leaderboard.submission import asked
 from leaderboard.submission import submit as submit_it
-from leaderboard.submitted import publish, publish_all, sources
+from leaderboard.submitted import brought, publish, sources
 from molecules.cache import content_key
 from molecules.errors import MolmisError
 from tasks.task import DataOptions
@@ -265,6 +276,10 @@ def test_one_changed_number_is_found(kind, column, factor, made, measured_as_bef
     own = frame.index[(frame["quantizer"] == "quarters") & frame[column].notna()][0]
     frame.loc[own, column] *= factor
     write_frame(path, frame, facts)
+    if not kind:  # what lies beside says of which rows it is
+        for beside in KINDS:
+            other, told = read_frame(made / "results" / beside / path.name)
+            write_frame(made / "results" / beside / path.name, other, {**told, "of": frame_content(frame)})
     rehash(made)
     done = called(verify.app, made, "--cells", "all", "--seed", 0)
     assert done.exit_code == 1, done.stderr
@@ -385,7 +400,7 @@ def other_arithmetic(result, size):
     }))  # fmt: skip
 
 
-@pytest.mark.parametrize(("size", "fine"), [(1e-4, True), (0.3, False)])
+@pytest.mark.parametrize(("size", "fine"), [(1e-4, True), (0.9, False)])
 def test_another_kind_of_processor_has_its_tolerance(size, fine, first):
     made = read_submission(first / "submissions/tiny/quarters")
     result = read_cell(made.result(made.manifest.cells[0]))
@@ -459,7 +474,8 @@ def test_results_of_folders_from_elsewhere_reach_the_store_once(made, tmp_path):
     broken = shutil.copytree(made, made.parent / "broken")
     (broken / "quantizer.py").write_text("")
     notes = Listener()
-    publish_all(made.parents[1], store, progress=notes)
+    told = brought(made.parents[1], store, notes)
+    assert list(told) == ["quarters"]
     assert len(list(store.glob("*.parquet"))) == 2
     assert any("broken" in note for note in notes.notes)
     assert list(publish(read_submission(made), store)) == []
@@ -470,3 +486,56 @@ def test_the_machine_is_told_without_a_name():
     told = machine("cpu")
     assert told.cores >= 1
     assert os.uname().nodename not in told.model_dump_json()
+
+
+def with_verdict(made: Path, verdict: str) -> None:
+    """Write a verification as it would be written."""
+    submission = read_submission(made)
+    cell = submission.manifest.cells[0]
+    one = verification.VerifiedCell(
+        task=cell.task, encoder=cell.encoder, seed=cell.seed, key=cell.key,
+        alike=True, figures=1, largest=0.0, largest_of="", beyond=int(verdict == "mismatching"),
+    )  # fmt: skip
+    verification.write(
+        made,
+        verification.Verification(
+            submission=submission.sha256, verdict=verdict, when=manifest.now(), machine=machine("cpu"),
+            seed=0, share=0.05, of_cells=2, versions_differ={}, cells=(one,),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("verdict", ["unverified", "verified", "mismatching"])
+def test_the_board_says_whether_a_submission_was_verified(verdict, made, tmp_path):
+    if verdict != "unverified":
+        with_verdict(made, verdict)
+    frame = board(tmp_path / "results", submissions=made.parents[1]).frame
+    own = frame[frame["quantizer"] == "quarters"]
+    assert own[["source", "author", "verified"]].drop_duplicates().to_numpy().tolist() == [
+        ["quarters", "Ann Example", verdict]
+    ]
+    assert set(frame[frame["quantizer"] == "sign"]["verified"]) == {""}
+    if verdict == "mismatching":  # neither its own row nor those that stand beside it in its file
+        assert set(frame["status"]) == {"mismatching"}
+    else:
+        assert "mismatching" not in set(frame["status"])
+
+
+def test_a_submission_cannot_put_its_figures_in_the_place_of_measured_ones():
+    rows = [
+        {"quantizer": name, "cell": cell, "setting": "s", "code": code, "measured": when, "verified": said}
+        for cell, name, code, when, said in [
+            ("ours", "float32", "a", "2026-01-01", ""), ("ours", "sign", "b", "2026-01-01", ""),
+            ("theirs", "float32", "a", "2026-02-01", ""), ("theirs", "sign", "forged", "2026-02-01", ""),
+            ("theirs", "new", "c", "2026-02-01", "unverified"),
+        ]
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows).assign(
+        mis_bound=0.9, confounded=False, r=1.0, flags="", no_skill=False, constant_share=0.0
+    )
+    told = status.with_status(frame)
+    assert dict(zip(told["cell"] + " " + told["quantizer"], told["status"], strict=True)) == {
+        "ours float32": "counted", "ours sign": "counted", "theirs float32": "repeated",
+        "theirs sign": "outdated", "theirs new": "counted",
+    }  # fmt: skip
+    assert list(told.columns) == [*frame.columns, "status"]

@@ -1,4 +1,4 @@
-"""A protocol that takes seconds, and ``python -m tests.leaderboard.tiny submit ...`` to have it from a shell."""
+"""A protocol that takes seconds; ``python -m tests.leaderboard.tiny submit ...`` has it in a shell."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
