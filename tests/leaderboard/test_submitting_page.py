@@ -21,7 +21,7 @@ def test_the_example_finds_itself_on_the_board(tmp_path, monkeypatch, capsys):
     folder, *lines = capsys.readouterr().out.splitlines()
     assert folder == "submissions/trial/quarters"
     rows = {line.split()[0]: line for line in lines}
-    assert list(rows)[0] == "quantizer"
+    assert next(iter(rows)) == "quantizer"
     assert {"float32", "sign", "quarters"} <= set(rows)
     assert "Ann Example" in rows["quarters"]
     assert "unverified" in rows["quarters"]
