@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from leaderboard.sandbox.frames import Frame, FrameError, decode, needed
 from leaderboard.sandbox.limits import Limits, plain, size
 
-#: Bytes that are read or written at once.
-_AT_ONCE = 1 << 18
+#: Bytes that are read or written at once, and that a pipe holds.
+_AT_ONCE, _ROOM = 1 << 18, 1 << 20
 #: Seconds that a process has for its end once it has closed its pipe.
 _LAST = 2.0
 
@@ -40,6 +40,8 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], limits: Limits) -> None:
+        import fcntl  # not everywhere, and whoever only imports this need not have it
+
         self._limits = limits
         self._process = subprocess.Popen(  # noqa: S603
             list(command), env=dict(environment), cwd="/", start_new_session=True, close_fds=True,
@@ -49,6 +51,9 @@ class Process:
         self._to, self._from, self._said = (pipe.fileno() for pipe in pipes if pipe is not None)
         for number in (self._to, self._from, self._said):
             os.set_blocking(number, False)
+        for number in (self._to, self._from):
+            with contextlib.suppress(OSError):  # it is only faster with room for a whole matrix
+                fcntl.fcntl(number, fcntl.F_SETPIPE_SZ, _ROOM)
         self._answer, self._printed = bytearray(), bytearray()
         self._open = {self._from, self._said}
         self._end = weakref.finalize(self, _kill, self._process)

@@ -23,7 +23,7 @@ class SandboxedQuantizer(Quantizer):
     """A quantizer whose code runs in processes of its own; see ``docs/sandbox.md``.
 
     It is made by :func:`sandboxed`, and closed after use, or used in a ``with`` statement: what was put aside
-    to be asked for again is asked for at its end.
+    to be asked for again is asked for at its end. Its process ends with the thread that has made it.
 
     Parameters
     ----------

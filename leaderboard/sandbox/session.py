@@ -86,6 +86,7 @@ class Session:
         self._member, self._order = member, random.SystemRandom()
         self._spent = self._old = 0.0
         self._failed: SandboxError | None = None
+        self._closed = False
         self._asked: list[_Asked] = []
         self._process, self.facts = self._start()
 
@@ -99,6 +100,8 @@ class Session:
         """
         if self._failed is not None:
             raise self._failed
+        if self._closed:
+            raise MolmisError(f"the sandbox of {self.source.file} is closed; make another one")
         order = list(range(len(matrices)))
         self._order.shuffle(order)
         again = set(order[: math.ceil(len(order) * REPEATED)])
@@ -122,7 +125,7 @@ class Session:
             If anything comes back otherwise.
         """
         asked, self._asked = self._asked, []
-        if not asked or self._failed is not None:
+        if not asked or self._failed is not None or self._closed:
             return
         self._renew()
         self._order.shuffle(asked)
@@ -135,7 +138,11 @@ class Session:
         self.repeated += len(asked)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; nothing can be asked after that."""
+        self._closed = True
+        self._stop()
+
+    def _stop(self) -> None:
         self.output = self._process.printed or self.output
         self._process.close()
 
@@ -187,7 +194,7 @@ class Session:
 
     def _renew(self) -> None:
         """Take a fresh process, which must say of itself what the first one said."""
-        self.close()
+        self._stop()
         self._process, facts = self._start()
         if facts != self.facts:
             raise self._fail("says something else of itself in every process")

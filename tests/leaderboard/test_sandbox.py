@@ -250,3 +250,5 @@ def test_nothing_is_left_where_it_was_started(tmp_path):
         assert len(children() - running) == 1
     assert children() <= running
     assert list(Path(tmp_path).iterdir()) == [path]
+    with pytest.raises(MolmisError, match=r"the sandbox of mine.py is closed"):
+        quantizer.quantize(bank())

@@ -228,6 +228,62 @@ def test_the_kernel_holds_without_the_interpreters_help():
     assert tried["memory"] in ("OSError", "MemoryError")
 
 
+HOOK = """
+import ctypes, gc, json, os, socket, sqlite3, subprocess, sys, tempfile, threading
+from leaderboard.sandbox import audit
+deeds = []
+audit.install([json.__file__], ["/usr"], deeds.append)
+for function in (
+    os.fork,
+    lambda: subprocess.run(["true"]),
+    lambda: os.execv("/bin/true", ["true"]),
+    lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    lambda: os.system("true"),
+    socket.socket,
+    lambda: open("/tmp/molmis-hook", "w"),
+    lambda: os.open("/tmp/molmis-hook", os.O_CREAT),
+    lambda: open("/etc/passwd"),
+    lambda: open(b"/usr/../etc/passwd"),
+    lambda: os.listdir(),
+    lambda: list(os.scandir("/etc")),
+    lambda: os.symlink("/", "/tmp/molmis-hook"),
+    lambda: os.remove("/tmp/molmis-hook"),
+    lambda: tempfile.mkdtemp(dir="/tmp"),
+    lambda: sqlite3.connect("/tmp/molmis-hook"),
+    lambda: os.kill(os.getppid(), 9),
+    lambda: ctypes.CDLL(None),
+    lambda: ctypes.string_at(id(deeds), 8),
+    lambda: sys.settrace(print),
+    lambda: sys.addaudithook(print),
+    gc.get_objects,
+    lambda: (lambda: 0).__code__.replace(co_consts=()),
+    lambda: open(json.__file__).close(),
+    lambda: os.listdir("/usr"),
+    lambda: os.listdir(0),
+):
+    deeds.clear()
+    try:
+        function()
+    except Exception as error:
+        pass
+    print(*deeds[:1] or ["let through"])
+"""
+
+
+def test_the_interpreter_tells_of_what_is_tried_where_the_kernel_does_not_hold():
+    done = subprocess.run(
+        interpreter(places(), HOOK), capture_output=True, text=True, env=ENVIRONMENT, cwd="/", check=True
+    )
+    deeds = done.stdout.splitlines()
+    assert deeds[-3:] == ["let through"] * 3
+    assert all(deed.startswith("tried to ") for deed in deeds[:-3])
+    starts = ["start a process"] * 5 + ["reach the network"] + ["write to /tmp/molmis-hook"] * 2
+    starts += ["read /etc/passwd"] * 2 + ["list /", "list /etc"] + ["change files"] * 4
+    starts += ["send a signal"] + ["reach memory"] * 2 + ["follow"] * 2 + ["look through", "make byte code"]
+    assert [word for word, deed in zip(starts, deeds, strict=False) if f"tried to {word}" not in deed] == []
+    assert len(deeds) == len(starts) + 3
+
+
 # what may be read
 
 
