@@ -166,8 +166,8 @@ def _refuse_untold(submission: Submission, cell: VerifiedCell, where: Machine) -
     if cell.beyond and not cell.alike and other and pretrained(cell.encoder):
         raise MolmisError(
             f"{cell.task} · {cell.encoder} · seed {cell.seed} came out otherwise, but its encoder was "
-            f"pretrained on another kind of processor ({theirs.processor}; here {where.processor}), so there is "
-            "no verdict: verify it there, or draw other cells with another --seed"
+            f"pretrained on another kind of processor ({theirs.processor}; here {where.processor}), so there "
+            "is no verdict: verify it there, or draw other cells with another --seed"
         )
 
 
