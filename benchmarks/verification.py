@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,14 @@ WAYS = {
         "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2",
     },
 }  # fmt: skip
-#: Rooms of the cache that hold no computed numbers: another machine has its own encoders and embeddings.
-_SHARED = ("data", "records", "labels")
+#: Rooms of the cache that are used again; embeddings are computed anew.
+_SHARED = ("data", "encoders", "labels", "records")
 
 
-def measured(folder: Path, way: str, cell: str, runs: int) -> CellResult:
+def measured(folder: Path, way: str, cell: str, runs: int, shared: Sequence[str] = _SHARED) -> CellResult:
     """Measure a cell in a process of its own, from an empty cache of trained runs."""
     home = folder / way.replace(" ", "-")
-    for room in _SHARED:
+    for room in shared:
         there = cache_dir(room).resolve()
         there.mkdir(parents=True, exist_ok=True)
         home.mkdir(parents=True, exist_ok=True)
@@ -82,10 +83,12 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=16)
-    runs = parser.parse_args().runs
+    parser.add_argument("--own-encoders", action="store_true", help="pretrain the encoder every time, too")
+    given = parser.parse_args()
+    runs, shared = given.runs, [room for room in _SHARED if room != "encoders" or not given.own_encoders]
     with tempfile.TemporaryDirectory() as name:
         for cell in CELLS:
-            first, *others = (measured(Path(name), way, cell, runs) for way in WAYS)
+            first, *others = (measured(Path(name), way, cell, runs, shared) for way in WAYS)
             for way, result in zip([*WAYS][1:], others, strict=True):
                 found = differences(first, result)
                 alike = compute_alike(first, result)

@@ -15,9 +15,10 @@ from leaderboard.compare import compare
 from leaderboard.contained import Bench
 from leaderboard.folder import Submission
 from leaderboard.machine import machine
-from leaderboard.manifest import CellEntry, now
+from leaderboard.manifest import CellEntry, Machine, now
 from leaderboard.protocol import Place
 from leaderboard.verification import Verification, VerifiedCell
+from models.encoders.base import ENCODERS
 from molecules.cache import cache_dir
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
@@ -135,6 +136,8 @@ def verify(
             measured = bench.measure(place, submission.name, submission.source, progress).result
             differ |= versions_differ(results[place], measured)
             cells.append(_verified(submission, place, results[place], measured))
+    for cell in cells:
+        _refuse_untold(submission, cell, where)
     return Verification(
         submission=submission.sha256,
         verdict="mismatching" if any(cell.beyond for cell in cells) else "verified",
@@ -146,6 +149,26 @@ def verify(
         versions_differ=differ,
         cells=tuple(cells),
     )
+
+
+def pretrained(encoder: str) -> bool:
+    """Return whether an encoder is made by training, on every machine anew."""
+    return encoder in ENCODERS and ENCODERS[encoder].trainable
+
+
+def _refuse_untold(submission: Submission, cell: VerifiedCell, where: Machine) -> None:
+    """Refuse a verdict on a cell whose encoder was pretrained on another kind of processor.
+
+    Such an encoder is another one, and how far figures then lie apart is not known: nobody is to be accused.
+    """
+    theirs = submission.manifest.machine
+    other = (theirs.processor, theirs.device) != (where.processor, where.device)
+    if cell.beyond and not cell.alike and other and pretrained(cell.encoder):
+        raise MolmisError(
+            f"{cell.task} · {cell.encoder} · seed {cell.seed} came out otherwise, but its encoder was "
+            f"pretrained on another kind of processor ({theirs.processor}; here {where.processor}), so there "
+            "is no verdict: verify it there, or draw other cells with another --seed"
+        )
 
 
 def versions_differ(submitted: CellResult, measured: CellResult) -> dict[str, str]:

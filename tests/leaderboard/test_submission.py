@@ -1,5 +1,6 @@
 """From a quantizer's file to its place on the board, and whether what it claims comes out again."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -539,3 +540,23 @@ def test_a_submission_cannot_put_its_figures_in_the_place_of_measured_ones():
         "theirs sign": "outdated", "theirs new": "counted",
     }  # fmt: skip
     assert list(told.columns) == [*frame.columns, "status"]
+
+
+@pytest.mark.parametrize(("processor", "code"), [("another one", 2), (None, 1)])
+def test_nobody_is_accused_of_an_encoder_pretrained_elsewhere(
+    processor, code, made, measured_as_before, monkeypatch
+):
+    monkeypatch.setattr(rerun, "pretrained", lambda encoder: True)
+    really = contained.Bench.measure
+
+    def measure(*arguments):
+        found = really(*arguments)
+        return dataclasses.replace(found, result=other_arithmetic(found.result, 0.9))
+
+    monkeypatch.setattr(contained.Bench, "measure", measure)
+    if processor is not None:
+        rewritten(made, lambda told: told["machine"].update(processor=processor))
+    done = called(verify.app, made, "--cells", "all")
+    assert done.exit_code == code
+    assert ("no verdict" in done.stderr) is (code == 2)
+    assert verification.place_of(made).exists() is (code == 1)
