@@ -13,6 +13,8 @@ from molecules.cache import atomic_write, content_key
 from molecules.errors import DataError
 
 _METADATA_KEY = b"molmis"
+#: Says that facts are hashed, so that a file whose hash has lost its name is not taken for an earlier one.
+_HASHED = {"facts are hashed": True}
 
 
 def write_frame(path: Path, frame: pd.DataFrame, facts: dict[str, object]) -> None:
@@ -33,7 +35,7 @@ def write_frame(path: Path, frame: pd.DataFrame, facts: dict[str, object]) -> No
         If the file cannot be written, as on a full disk.
     """
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    told = as_json({**facts, "content": frame_content(frame)})
+    told = as_json({**facts, "content": frame_content(frame), **_HASHED})
     raw = json.dumps({**told, "told": content_key(told)}, sort_keys=True).encode()
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _METADATA_KEY: raw})
     with atomic_write(path) as temporary:
@@ -76,9 +78,12 @@ def parse_frame(data: bytes, path: Path) -> tuple[pd.DataFrame, dict[str, object
         raise DataError(f"{path} is damaged ({' '.join(str(error).split())})") from None
     if not isinstance(facts, dict):
         raise DataError(f"{path} is no result of molmis (its Parquet metadata has no 'molmis' entry)")
-    told = facts.pop("told", None)  # not there in files of earlier versions
-    if told is not None and told != content_key(facts):
+    told = facts.pop("told", None)
+    hashed = told is not None or any(name in facts for name in _HASHED)  # files of earlier versions are not
+    if hashed and told != content_key(facts):
         raise DataError(f"{path} is damaged (what it says of its rows is not what was written)")
+    for name in _HASHED:
+        facts.pop(name, None)
     if facts.pop("content", None) != frame_content(frame):
         raise DataError(f"{path} is damaged (its rows are not those that were written)")
     return frame, facts

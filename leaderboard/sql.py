@@ -92,12 +92,13 @@ def raw_rows(board: "Board", kind: str) -> "ds.Dataset":
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
     from pyarrow import fs
 
     told = board.frame.drop_duplicates("cell").set_index("cell")[["task", "encoder", "seed"]]
     of_cell = told.astype({"task": object, "encoder": object}).to_dict("index")
     layout, disk = ds.ParquetFileFormat(), fs.LocalFileSystem()
-    fragments, schemas = [], []
+    fragments, schemas = [], dict[pa.Schema, None]()
     for cell, path in board.paths.items():
         place = path_beside(path, kind)
         if kind in board.lost.get(cell, ()) or not place.exists():
@@ -106,8 +107,9 @@ def raw_rows(board: "Board", kind: str) -> "ds.Dataset":
         for name, value in of_cell[cell].items():
             own &= ds.field(name) == value
         fragments.append(layout.make_fragment(str(place), disk, own))
-        schemas.append(fragments[-1].physical_schema.remove_metadata())
+        # not that of the fragment, which would keep all that its file says of itself
+        schemas[pq.read_schema(place).remove_metadata()] = None
     texts = [(name, pa.string()) for name in ("cell", "task", "encoder")]
     which = pa.schema([*texts, ("seed", pa.int64())])
-    schema = pa.unify_schemas([which, *dict.fromkeys(schemas)], promote_options="permissive")
+    schema = pa.unify_schemas([which, *schemas], promote_options="permissive")
     return ds.FileSystemDataset(fragments, schema, layout, disk)
