@@ -47,7 +47,8 @@ MODULES = (
 NOT_SETTING = (
     *(*PROVENANCE, "format", "protocol_version", "key", "device", "quantizers", "quantizer_flags"),
     *(f"{kind}_key" for kind in BESIDE),
-    *("cleaning", "data", "encoder_seen", "exchangeability", "unscored"),
+    *("cleaning", "data", "encoder_seen", "exchangeability", "twins", "unscored"),
+    *("official_seeds", "source_protocol"),  # said of the task, by earlier and by present versions
 )
 #: The columns of a summary after those of the table.
 CELL_COLUMNS = ("split", "cell", "setting", "protocol_version", "measured", "code")
@@ -168,8 +169,11 @@ def _with_lost(flags: str, lost: Mapping[str, str]) -> str:
 
 
 def setting_key(facts: Mapping[str, object]) -> str:
-    """Return a hash that cells share which measure the same thing, of whatever quantizers."""
-    return content_key({name: value for name, value in facts.items() if name not in NOT_SETTING})
+    """Return a hash that cells share which measure the same thing, of whatever quantizers.
+
+    What is off, empty or 0 does not enter: it is the same as what earlier versions could not do.
+    """
+    return content_key({name: value for name, value in facts.items() if value and name not in NOT_SETTING})
 
 
 def protocol_version(facts: Mapping[str, object]) -> int:

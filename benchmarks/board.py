@@ -43,6 +43,7 @@ EXPORTS = {
     "long CSV": ["--format", "csv"],
     "long CSV again, files copied": ["--format", "csv"],
     "long Parquet": ["--format", "parquet"],
+    "page": ["--format", "html"],
     "wide CSV": ["--table", "wide"],
     "standing of the quantizers": ["--table", "entries"],
     "win matrix": ["--table", "wins"],

@@ -3,7 +3,7 @@
 In every round several processes write cells into one store at once, cells of their own and cells that all of
 them write, each time with other figures, until each is killed (SIGKILL) at a random moment. A process says
 that a cell is written only after it is. One more process reads cells all the time. After every round each
-file of the store is read again:
+file of the store is read again, and after the last the board is made:
 
 * lost: cells that were said to be written and whose rows are neither in the store nor in its history;
 * doubled: cells that stand in the store, or on its board, more than once;

@@ -117,6 +117,8 @@ def stress(folder: Path, processes: int, rounds: int, seed: int = 0) -> Tally:
         tally.torn += [error for key, error in told if not key]
         tally.rounds, tally.killed = tally.rounds + 1, tally.killed + processes
         check(folder, said, tally)
+    if said and not tally.torn:
+        check_board(folder, tally)
     tally.written = len(said)
     return tally
 
@@ -170,13 +172,12 @@ def check(folder: Path, said: set[tuple[str, str]], tally: Tally) -> None:
     keys = Counter(path.stem.rsplit(".", 1)[-1] for path in files)
     tally.doubled += [key for key, count in keys.items() if count > 1]
     tally.left = sum(1 for _ in folder.rglob(".*.part"))
-    if files and not tally.torn:
-        _check_board(folder, set(keys), tally)
 
 
-def _check_board(folder: Path, keys: set[str], tally: Tally) -> None:
+def check_board(folder: Path, tally: Tally) -> None:
     """Make the board of a store and enter what is wrong with it."""
     made = board(folder)
+    keys = {path.stem.rsplit(".", 1)[-1] for path in folder.glob("*.parquet")}
     tally.unpaired = len(made.lost)
     cells = made.frame.groupby("cell")["quantizer"].agg(["size", "nunique"])
     tally.doubled += list(cells.index[cells["size"] != cells["nunique"]])

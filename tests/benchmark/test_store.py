@@ -7,7 +7,7 @@ import pytest
 from benchmark import results
 from benchmark.execute import measure
 from benchmark.results import HISTORY, path_beside, read_cell, write_cell
-from benchmarks.store_study import Tally, cell, check, stress
+from benchmarks.store_study import Tally, cell, check, check_board, stress
 from benchmarks.synthetic_cells import METRICS, path_of, synthetic_cell
 from tasks.task import DataOptions, Kind
 from tests.benchmark.test_execute import settings, task
@@ -53,6 +53,8 @@ def store(tmp_path) -> tuple[Path, set[tuple[str, str]]]:
 def found(store: tuple[Path, set[tuple[str, str]]]) -> Tally:
     tally = Tally()
     check(*store, tally)
+    if not tally.torn:
+        check_board(store[0], tally)
     return tally
 
 

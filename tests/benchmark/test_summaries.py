@@ -134,6 +134,7 @@ def test_cells_that_differ_in_their_quantizers_alone_have_one_setting():
     )
     assert setting_key(facts) != setting_key(facts | {"seed": 1})
     assert setting_key(facts) != setting_key(facts | {"a fact of later versions": 1})
+    assert setting_key(facts) == setting_key(facts | {"an option of later versions": False})
 
 
 def test_every_module_that_figures_depend_on_is_named():
