@@ -47,6 +47,7 @@ bench: $(READY) ## the speed and accuracy figures of the README
 	$(BIN)/python -m benchmarks.embedding
 	$(BIN)/python -m benchmarks.board
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.sandbox
 
 studies: $(READY) ## the studies behind docs/ (hours; goes on where it was)
 	$(BIN)/python -m benchmarks.indicator_exact

@@ -12,12 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.cell_data import hold_apart
+from benchmark.encoder_text import seen_text
 from benchmark.exchangeability import confounded, exchangeability
 from benchmark.execute import Settings, test_set_of
 from benchmark.plan import Protocol
+from models.encoders.base import Encoder
+from models.encoders.choice import chosen_encoder
+from models.encoders.seen import Seen, refuse_fitted, seen_of
 from molecules.cache import atomic_write
 from molecules.cleaning_report import CleaningReport
-from molecules.errors import TooFewRecordsError
+from molecules.errors import MolmisError, TooFewRecordsError
 from molecules.progress import SILENT, Progress
 from molecules.splits import member_halves
 from tasks.catalogue import load_records
@@ -62,6 +66,42 @@ class Halves:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """What an encoder saw of a task before.
+
+    Attributes
+    ----------
+    name : str
+        Of the encoder.
+    seen : Seen
+        Which of the molecules.
+    refusal : str
+        Why it is refused for the task; empty where it is not.
+    """
+
+    name: str
+    seen: Seen
+    refusal: str = ""
+
+    def facts(self) -> dict[str, object]:
+        """Return it JSON-able."""
+        return {"name": self.name, **self.seen.facts(), "refused": self.refusal}
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what is said of it: a figure each, and what it is of."""
+        if self.refusal:
+            return [("–", f"encoder refused: {self.refusal}")]
+        if self.seen.molecules is None or not self.seen.declared:
+            return [("–", seen_text(self.seen.facts()))]
+        return [
+            (
+                f"{self.seen.molecules:,}",
+                f"molecules that the encoder {self.name} saw in pretraining, without labels",
+            )
+        ]
+
+
+@dataclass(frozen=True)
 class DataSheet:
     """The data of a task as it is shown.
 
@@ -73,13 +113,16 @@ class DataSheet:
         Its records.
     halves : Halves or None
         How they are divided; None where the split is refused.
+    encoder : Pretrained
+        What the encoder saw of them.
     refusal : str
-        Why it is; empty where it is not.
+        Why the split is refused; empty where it is not.
     """
 
     task: Task
     report: DataReport
     halves: Halves | None
+    encoder: Pretrained
     refusal: str = ""
 
     def render(self, console: Console) -> None:
@@ -103,6 +146,11 @@ class DataSheet:
             "kind": str(self.report.kind),
             "cleaning": self.report.cleaning.as_dict(),
             "data": self.report.as_dict(),
+            "encoder": {
+                "name": self.encoder.name,
+                **self.encoder.seen.facts(),
+                "refused": self.encoder.refusal,
+            },
             "refused": self.refusal,
         }
         if halves is not None:
@@ -117,12 +165,15 @@ class DataSheet:
         """Return one line a fact."""
         report = self.report.cleaning
         lines = [(f"{report.kept:,}", "records drawn")]
+        seen: list[tuple[str, str]] = []
         if self.task.inputs is Inputs.MOLECULES:
             lines = [
                 (f"{count:,}", words + _example(report.examples.get(reason, ())))
                 for count, words, reason in _cleaned(report)
             ]
-        return Text("\n".join(f"{figure:>9}  {said}" for figure, said in [*lines, *self._overlaps()]))
+            seen = self.encoder.lines()
+        told = [*lines, *self._overlaps(), *seen]
+        return Text("\n".join(f"{figure:>9}  {said}" for figure, said in told))
 
     def _overlaps(self) -> list[tuple[str, str]]:
         """Return what is said of the test set and the halves."""
@@ -197,16 +248,28 @@ def data_sheet(
     Raises
     ------
     MolmisError
-        For an unknown split, data that cannot be had, or records that cannot be audited.
+        For an unknown split or encoder, data that cannot be had, or records that cannot be audited.
     """
     split, share = test_set_of(task, settings)
+    encoder = chosen_encoder(task, settings.encoder, settings.pretrain_on, settings.objective)
     records = load_records(task, options)
     protocol = Protocol(settings.runs, split, share, settings.seed)
+    seen = _pretrained(encoder, task, records)
     try:
         halves = _halves(records, protocol, progress)
     except TooFewRecordsError as error:  # the rest is what helps to see why
-        return DataSheet(task, data_report(records), None, str(error))
-    return DataSheet(task, data_report(records), halves)
+        return DataSheet(task, data_report(records), None, seen, str(error))
+    return DataSheet(task, data_report(records), halves, seen)
+
+
+def _pretrained(encoder: Encoder, task: Task, records: Records) -> Pretrained:
+    """Return what an encoder saw of the records; why it is refused, if it is."""
+    seen = seen_of(encoder, records.smiles)
+    try:
+        refuse_fitted(encoder, task.name, records.targets, records.sha256)
+    except MolmisError as error:
+        return Pretrained(encoder.name, seen, str(error))
+    return Pretrained(encoder.name, seen)
 
 
 def _halves(records: Records, protocol: Protocol, progress: Progress) -> Halves:

@@ -27,7 +27,7 @@ from models.encoders.seen import refuse_fitted, seen_of
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from models.quantizers.contract import check
-from models.quantizers.zoo import resolve, split_names
+from models.quantizers.zoo import refuse_taken, resolve, split_names
 from molecules.cache import cache_dir, writable
 from molecules.errors import DataError, MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
@@ -75,6 +75,8 @@ class Settings:
         File of molecules that the encoder is pretrained on; None for those that come with RDKit.
     objective : PretrainObjective or None
         What it is pretrained on; None for what is usual.
+    own : mapping of str to Quantizer
+        Further quantizers, by names that stand for nothing else.
     """
 
     encoder: str | None = None
@@ -92,6 +94,7 @@ class Settings:
     train_on: TrainOn = TrainOn.HALF
     pretrain_on: Path | None = None
     objective: PretrainObjective | None = None
+    own: Mapping[str, Quantizer] = field(default_factory=dict)
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -172,6 +175,9 @@ def checked_quantizers(settings: Settings) -> tuple[dict[str, Quantizer], Flags]
         If a name is unknown, or a quantizer breaks the contract.
     """
     zoo = _zoo(settings.quantizers)
+    for name, quantizer in settings.own.items():
+        refuse_taken(name, zoo)
+        zoo[name] = quantizer
     return zoo, {name: _contract(name, quantizer, settings) for name, quantizer in zoo.items()}
 
 

@@ -10,18 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from benchmark.head_options import (
-    BatchSize,
-    Dropout,
-    EarlySnapshots,
-    Epochs,
-    HeadOptions,
-    Hidden,
-    LearningRate,
-    TrainEncoder,
-    WeightDecay,
-    refuse_widths,
-)
+from benchmark.head_options import AS_USUAL, HeadOptions, TrainEncoder, refuse_widths, with_head_options
 from benchmark.run import Device, wide
 from benchmark.scope import Scope
 from models.encoders.objective_name import PretrainObjective
@@ -73,6 +62,7 @@ def quantizers() -> None:
 
 
 @app.command(epilog=_EXPORT)
+@with_head_options
 def export(
     out: Annotated[Path, typer.Option(help="File to write, such as model.safetensors.")],
     task: Annotated[str, typer.Option(help="A task by name, or the path of your own table.")],
@@ -128,13 +118,7 @@ def export(
     test_share: Annotated[
         float, typer.Option(help="Share of the test set in the measurement.", min=0.05, max=0.5)
     ] = 0.2,
-    hidden: Hidden = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    weight_decay: WeightDecay = None,
-    dropout: Dropout = None,
-    early_snapshots: EarlySnapshots = None,
+    head: HeadOptions = AS_USUAL,
     data_dir: Annotated[Path | None, typer.Option(help="Where raw data files are looked for first.")] = None,
     debug: Debug = False,
 ) -> None:
@@ -165,24 +149,22 @@ def export(
             device=device.value,
             scope=Scope.chosen(quantize, train_encoder),
             train_encoder=train_encoder,
-            head=HeadOptions(
-                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
-            ).config(train_encoder),
+            head=head.config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
         )
         found = chosen_task(task, smiles, target or [], kind)
-        refuse_widths(found, hidden)
-        head = export_head(
+        refuse_widths(found, head.hidden)
+        made = export_head(
             found,
             DataOptions(data_dir, progress=progress),
             settings,
             _chosen(train_on, run, runs, with_encoder),
             progress,
         )
-        size = write_artefact(out, head)
+        size = write_artefact(out, made)
         which = "trained on all records" if train_on else f"of run {run}"
-        progress.note(f"wrote {out}: {size:,} bytes; the head {which}, {head.quantizer}")
+        progress.note(f"wrote {out}: {size:,} bytes; the head {which}, {made.quantizer}")
 
 
 def _chosen(train_on: str | None, run: int, runs: int | None, encoder: bool) -> "Chosen":

@@ -10,24 +10,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from benchmark.head_options import (
-    BatchSize,
-    Dropout,
-    EarlySnapshots,
-    Epochs,
-    HeadOptions,
-    Hidden,
-    LearningRate,
-    TrainEncoder,
-    WeightDecay,
-    refuse_widths,
-)
+from benchmark.head_options import AS_USUAL, HeadOptions, TrainEncoder, refuse_widths, with_head_options
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.scope import Scope
 from benchmark.training_set import TrainOn
 from models.encoders.objective_name import PretrainObjective
-from molecules.command_line import Debug, run_app, user_errors
+from molecules.command_line import Debug, given_options, run_app, user_errors
 from molecules.errors import MolmisError
 from tasks.task import DataOptions, Kind, Task
 
@@ -63,6 +52,28 @@ class Listing(StrEnum):
 #: Runs of each preset.
 _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
+#: Options that ``--report`` heeds; the others are for what is measured.
+_OF_DATA = {
+    "task",
+    "encoder",
+    "pretrain_on",
+    "pretrain_objective",
+    "preset",
+    "runs",
+    "smiles",
+    "target",
+    "kind",
+    "out",
+    "seed",
+    "split",
+    "test_share",
+    "data_dir",
+    "download",
+    "verify",
+    "report_data",
+    "debug",
+}
+
 EPILOG = """
 [bold]Examples[/bold]
 
@@ -91,7 +102,9 @@ A stopped run goes on where it was when the same command is given again.
 """
 
 
+@with_head_options
 def run(
+    context: typer.Context,
     task: Annotated[
         str | None,
         typer.Option(
@@ -209,13 +222,7 @@ def run(
     attacks: Annotated[
         bool, typer.Option(help="Whether membership inference attacks are tried on every quantizer.")
     ] = True,
-    hidden: Hidden = None,
-    epochs: Epochs = None,
-    batch_size: BatchSize = None,
-    learning_rate: LearningRate = None,
-    weight_decay: WeightDecay = None,
-    dropout: Dropout = None,
-    early_snapshots: EarlySnapshots = None,
+    head: HeadOptions = AS_USUAL,
     device: Annotated[
         Device, typer.Option(help="auto takes a CUDA device where there is one.")
     ] = Device.AUTO,
@@ -277,9 +284,7 @@ def run(
             scope=Scope.chosen(quantize, train_encoder),
             train_encoder=train_encoder,
             train_on=train_on,
-            head=HeadOptions(
-                hidden, epochs, batch_size, learning_rate, weight_decay, dropout, early_snapshots
-            ).config(train_encoder),
+            head=head.config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
         )
@@ -301,8 +306,13 @@ def run(
             run_suite(suite, asked)
             return
         chosen = chosen_task(task or DEFAULT_TASK, smiles, target or [], kind)
-        refuse_widths(chosen, hidden)
-        (show_data if report_data else run_cell)(chosen, asked)
+        refuse_widths(chosen, head.hidden)
+        if report_data:
+            show_data(
+                chosen, asked, [o for name, o in given_options(context).items() if name not in _OF_DATA]
+            )
+            return
+        run_cell(chosen, asked)
 
 
 def wide(console: Console) -> Console:

@@ -1,5 +1,6 @@
 """What the command line of the main job does: one cell with its report, or a suite of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,20 @@ def run_cell(task: Task, asked: Asked) -> None:
             asked.progress.note(f"wrote {path}")
 
 
-def show_data(task: Task, asked: Asked) -> None:
-    """Print the data of a task, and write it where a folder is given; nothing is trained."""
+def show_data(task: Task, asked: Asked, unused: Sequence[str] = ()) -> None:
+    """Print the data of a task, and write it where a folder is given; nothing is trained.
+
+    Parameters
+    ----------
+    task : Task
+        Which one.
+    asked : Asked
+        What else was asked for.
+    unused : sequence of str
+        Options that were given and have no effect on it.
+    """
+    if unused:
+        asked.progress.note(f"--report trains nothing; without effect: {', '.join(unused)}")
     if asked.out is not None:
         writable_file(asked.out / FILE, "--out")
     sheet = data_sheet(task, asked.options, asked.settings, asked.progress)

@@ -142,6 +142,7 @@ def board(
     indicator: Indicator = Indicator.MEMBERSHIP,
     *,
     sources: Mapping[str, Source] | None = None,
+    submissions: Path | str | None = None,
     protocol: int | None = None,
     progress: Progress = SILENT,
 ) -> Board:
@@ -157,6 +158,9 @@ def board(
         What r is.
     sources : mapping of str to Source, optional
         Where quantizers are from that are not built in, by their names.
+    submissions : Path or str, optional
+        Folder of submissions: their results are copied into the results folder where they are not there, and
+        their authors and verdicts are entered.
     protocol : int, optional
         Version of the protocol whose cells are wanted; that of this program if None.
     progress : Progress
@@ -171,6 +175,11 @@ def board(
     from leaderboard.index import summaries
 
     results, wanted = Path(results), PROTOCOL_VERSION if protocol is None else protocol
+    told = dict(sources or {})
+    if submissions is not None:
+        from leaderboard.submitted import brought
+
+        told |= brought(Path(submissions), results, progress)
     if not results.is_dir():
         raise DataError(
             f"there is no results folder {results}; run a cell first: python -m benchmark.run --task tox21"
@@ -180,7 +189,7 @@ def board(
     if not chosen.paths:
         why = f" ({chosen.skipped[0]})" if chosen.skipped else ""
         raise DataError(f"no result in {results} can be read{why}; run a cell first: python -m benchmark.run")
-    frame = _finished(found.frame()[chosen.kept], sources or {})
+    frame = _finished(found.frame()[chosen.kept], told)
     return Board(frame, tuple(chosen.skipped), results, wanted, chosen.paths, chosen.lost)
 
 

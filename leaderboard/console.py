@@ -2,7 +2,8 @@
 
 ``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``,
 ``molmis reproduce`` is ``python -m benchmark.reproduce``, ``molmis quantizers`` is
-``python -m models.quantizers``.
+``python -m models.quantizers``, ``molmis submit`` and ``molmis verify`` are ``python -m leaderboard.submit``
+and ``python -m leaderboard.verify``.
 """
 
 import typer
@@ -11,6 +12,8 @@ from benchmark.quantizer_commands import app as quantizers
 from benchmark.reproduce import app as reproductions
 from benchmark.run import EPILOG, run
 from leaderboard.export import export
+from leaderboard.submit import submit
+from leaderboard.verify import verify
 from molecules.command_line import run_app
 
 app = typer.Typer(
@@ -23,6 +26,8 @@ app = typer.Typer(
 )
 app.command("run", epilog=EPILOG.replace("python -m benchmark.run", "molmis run"))(run)
 app.command("export")(export)
+app.command("submit")(submit)
+app.command("verify")(verify)
 app.add_typer(reproductions, name="reproduce")
 app.add_typer(quantizers, name="quantizers")
 

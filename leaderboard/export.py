@@ -40,6 +40,9 @@ class Table(StrEnum):
 
 def export(
     results: Annotated[Path, typer.Option(help="Folder of the results store.")] = Path("results"),
+    submissions: Annotated[Path, typer.Option(help="Folder of submissions; it need not be there.")] = Path(
+        "submissions"
+    ),
     format_: Annotated[
         Format,
         typer.Option("--format", help="What to write; html: the whole board as one page that opens offline."),
@@ -74,7 +77,7 @@ def export(
     """Write every measured cell and quantizer, or how the quantizers stand, as one table or a page."""
     with user_errors(debug):
         _check(format_, table, sql, out)
-        board = _board(results, aggregate, indicator, protocol)
+        board = _board(results, submissions, aggregate, indicator, protocol)
         if rules:
             typer.echo(board.rules)
             return
@@ -103,7 +106,9 @@ def _check(format_: Format, table: Table | None, sql: str | None, out: Path | No
         writable_file(out, "--out")
 
 
-def _board(results: Path, aggregate: Aggregate, indicator: Indicator, protocol: int | None) -> "Board":
+def _board(
+    results: Path, submissions: Path, aggregate: Aggregate, indicator: Indicator, protocol: int | None
+) -> "Board":
     """Return the board, its progress drawn on standard error; tell what is not on it."""
     from rich.console import Console
 
@@ -111,7 +116,8 @@ def _board(results: Path, aggregate: Aggregate, indicator: Indicator, protocol: 
     from leaderboard.board import board
 
     made = board(
-        results, aggregate, indicator, protocol=protocol, progress=Bar(Console(stderr=True))
+        results, aggregate, indicator, submissions=submissions, protocol=protocol,
+        progress=Bar(Console(stderr=True)),
     )  # fmt: skip
     for line in made.skipped:
         typer.echo(f"skipped: {line}", err=True)

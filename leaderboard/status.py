@@ -16,6 +16,7 @@ class Status(StrEnum):
 
     OUTDATED = "outdated"
     REPEATED = "repeated"
+    MISMATCHING = "mismatching"
     NO_REFERENCE = "float32 without skill"
     CONFOUNDED = "confounded"
     DEGENERATE = "degenerate"
@@ -29,6 +30,7 @@ class Status(StrEnum):
 MEANING = {
     Status.OUTDATED: "measured with an earlier version of the quantizer's code; does not count",
     Status.REPEATED: "the same measurement stands in another cell's file, too, and counts there",
+    Status.MISMATCHING: "in a submission that came out otherwise when it was measured again; does not count",
     Status.NO_REFERENCE: "float32 itself has no skill in this cell, so nobody's figures count",
     Status.CONFOUNDED: "members and non-members differ before any training; nobody's figures count",
     Status.DEGENERATE: "constant predictions or no skill: counts as the least private, for it is of no use",
@@ -47,6 +49,8 @@ def with_status(frame: pd.DataFrame) -> pd.DataFrame:
     frame : DataFrame
         The summaries of all cells: see :mod:`benchmark.summaries`.
     """
+    trust = _trust(frame)
+    frame = frame.assign(trust=trust)
     reference = frame["quantizer"] == REFERENCE
     useless = degenerate(frame)
     without = set(frame.loc[reference & useless, "setting"])
@@ -54,6 +58,7 @@ def with_status(frame: pd.DataFrame) -> pd.DataFrame:
         [
             _outdated(frame),
             _repeated(frame),
+            trust == 0,
             frame["setting"].isin(without),
             frame["confounded"].astype(bool),
             useless,
@@ -61,31 +66,55 @@ def with_status(frame: pd.DataFrame) -> pd.DataFrame:
             frame["flags"] != "",
         ],
         [
-            *(Status.OUTDATED, Status.REPEATED, Status.NO_REFERENCE, Status.CONFOUNDED),
-            *(Status.DEGENERATE, Status.UNKNOWN, Status.FLAGGED),
+            *(Status.OUTDATED, Status.REPEATED, Status.MISMATCHING, Status.NO_REFERENCE),
+            *(Status.CONFOUNDED, Status.DEGENERATE, Status.UNKNOWN, Status.FLAGGED),
         ],
         Status.COUNTED,
     )
-    return frame.assign(status=pd.array([str(each) for each in said], dtype=frame["quantizer"].dtype))
+    status = pd.array([str(each) for each in said], dtype=frame["quantizer"].dtype)
+    return frame.drop(columns="trust").assign(status=status)
+
+
+def _trust(frame: pd.DataFrame) -> NDArray[np.intp]:
+    """Return how far each row is believed, by the file it stands in: an author has written all of it.
+
+    2: measured here, or in a submission that was verified; 1: in one that was not; 0: in one that came out
+    otherwise.
+    """
+    if "verified" not in frame:
+        return np.full(len(frame), 2)
+    believed = frame["verified"].map({"mismatching": 0, "unverified": 1}).astype("float64").fillna(2)
+    return np.asarray(believed.groupby(frame["cell"]).transform("min"), dtype=np.intp)
 
 
 def _outdated(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows were measured with another version of the quantizer's code than the newest."""
-    versions = frame.groupby(["quantizer", "code"], sort=True)["measured"].agg(["max", "size"]).reset_index()
-    newest = versions.sort_values(["max", "size"], kind="stable").groupby("quantizer")["code"].last()
+    """Return which rows were measured with another version of the quantizer's code than the newest.
+
+    Where there are rows that are believed more than others, the newest is theirs.
+    """
+    versions = frame.groupby(["quantizer", "code"], sort=True).agg(
+        trust=("trust", "max"), max=("measured", "max"), size=("measured", "size")
+    )
+    newest = (
+        versions.reset_index()
+        .sort_values(["trust", "max", "size"], kind="stable")
+        .groupby("quantizer")["code"]
+        .last()
+    )
     return np.asarray(frame["code"] != frame["quantizer"].map(newest))
 
 
 def _repeated(frame: pd.DataFrame) -> NDArray[np.bool_]:
     """Return which rows measure what another row, that is preferred, measures with the same code.
 
-    Preferred is the one that attacks were tried on, then the newest, then the one of the larger cell.
+    Preferred is the one that is believed most, then the one that attacks were tried on, then the newest, then
+    the one of the larger cell.
     """
     at = frame.assign(
         attacked=frame["mis_bound"].notna(), size=frame.groupby("cell")["cell"].transform("size"),
         place=np.arange(len(frame)),
     )  # fmt: skip
-    at = at.sort_values(["attacked", "measured", "size", "cell"], kind="stable")
+    at = at.sort_values(["trust", "attacked", "measured", "size", "cell"], kind="stable")
     again = at.duplicated(["setting", "quantizer", "code"], keep="last")
     return np.asarray(again.to_numpy()[np.argsort(at["place"].to_numpy())])
 

@@ -58,10 +58,6 @@ def roles(network: nn.Module) -> dict[str, Role]:
     modules = dict(network.named_modules())
     found = {}
     for name, parameter in network.named_parameters():
-        if parameter.dtype is not torch.float32 and not isinstance(
-            parameter, nn.parameter.UninitializedParameter
-        ):
-            raise ValueError(f"{name} is {parameter.dtype}; quantize the float32 network")
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ValueError(f"{name} has no weights before the first input; run the network once")  # noqa: TRY004
         if parameter.dtype is not torch.float32:

@@ -29,6 +29,19 @@ def user_errors(debug: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def given_options(context: typer.Context) -> dict[str, str]:
+    """Return the options on the command line, as they are written, by the name of their parameter."""
+    found = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            continue
+        off = context.params.get(name) is False and parameter.secondary_opts
+        found[name] = (parameter.secondary_opts if off else parameter.opts)[0]
+    return found
+
+
 def run_app(application: typer.Typer, name: str) -> None:
     """Run a command line; a misspelt option or choice is one line on standard error and exit code 2."""
     try:

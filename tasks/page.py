@@ -15,7 +15,7 @@ _HEAD = """# The tasks
 Made by `python -m tasks docs` from the code; see [extending.md](extending.md) for how to add one. *Rows* are
 those of the source, *records* those left after cleaning: one a molecule, with at least one label; a dash
 where they were not counted. `--report` prints both for your copy of the data, with everything else that
-cleaning found, and trains nothing:
+cleaning found and how many of the molecules the encoder saw in its pretraining, and trains nothing:
 
 ```bash
 python -m benchmark.run --task herg --report

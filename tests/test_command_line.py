@@ -193,10 +193,20 @@ def test_the_plain_indicator_is_there_by_name_and_nothing_is_measured_again(fini
 
 def test_the_data_of_a_task_is_reported_and_nothing_is_trained(tmp_path):
     job = ["--task", "chembl2321810-active", "--report", "--out", tmp_path / "out", "--split", "butina"]
-    done = run(tmp_path / "cache", *job, "--results", tmp_path / "results")
+    unused = ["--results", tmp_path / "results", "--no-attacks", "--hidden", "8", "--quantizers", "sign"]
+    done = run(tmp_path / "cache", *job, *unused, "--encoder", "ecfp")
     assert done.code == 0, done.err
     assert "1,017  records, one a molecule" in done.out
     assert "(butina split)" in done.out
+    assert "0  molecules that the encoder ecfp saw in pretraining, without labels" in done.out
+    (said,) = (line for line in done.err.splitlines() if "without effect" in line)
+    assert said.startswith("--report trains nothing; without effect: ")
+    assert {*said.partition("effect: ")[2].split(", ")} == {
+        "--results",
+        "--no-attacks",
+        "--hidden",
+        "--quantizers",
+    }
     assert "active │ 1,017" in done.out
     assert json.loads((tmp_path / "out" / "data_report.json").read_text())["cleaning"]["kept"] == 1017
     assert not (tmp_path / "results").exists()
@@ -212,6 +222,17 @@ def test_a_synthetic_task_needs_no_encoder(tmp_path):
     assert table["membership_effect"].notna().all()
     assert table.loc["float32", "r2"] > 0.2
     assert "drawn afresh" in done.out
+
+
+def wait_for(moment: Callable[[Path], bool], cache: Path, started: subprocess.Popen[str]) -> None:
+    """Wait until a process has come so far, or has ended."""
+    deadline = time.monotonic() + 120
+    while not moment(cache) and started.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def after_embedding(cache: Path) -> bool:
+    return any(cache.glob("embeddings/*.safetensors"))
 
 
 def after_first_bank_block(cache: Path) -> bool:
@@ -242,9 +263,7 @@ def test_killed_and_run_again_gives_the_same_table(moment: Callable[[Path], bool
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 120
-    while not moment(cache) and started.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_for(moment, cache, started)
     started.send_signal(signal.SIGKILL)
     started.wait()
     assert moment(cache), "the run ended before the moment to kill it"
@@ -270,13 +289,7 @@ def test_interrupted_by_the_user_and_run_again(tmp_path, finished):
         # a shell's background job ignores Ctrl-C, and so would its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    deadline = time.monotonic() + 120
-    while (
-        not any(cache.glob("embeddings/*.safetensors"))
-        and started.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.005)
+    wait_for(after_embedding, cache, started)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=60)
     assert started.returncode == 130, err
@@ -328,6 +341,7 @@ def told(done: Done) -> str:
         (["--report", "--out", "/proc/nowhere"], ["--out", "/proc/nowhere"]),
         (["--taks", "tox21"], ["--task"]),
         (["--runs", "1"], ["--runs"]),
+        (["--hidden", "0", "--dropout", "0.2"], ["--dropout", "--hidden 0"]),
         (["--max-drop", "3"], ["--max-drop"]),
         (["--device", "cuda"], ["cuda", "--device cpu"]),
         (["--smiles", "x"], ["--task path"]),

@@ -63,8 +63,9 @@ def _column(name: str, column: pd.Series) -> tuple[dict[str, object], list[tuple
         if known.empty or max(abs(int(known.max())), abs(int(known.min()))) < _EXACT:
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
             return _numbers(name, "int", values, missing)
-    texts = column.astype(object).where(~missing, None)
-    codes, values = pd.factorize(texts.map(str, na_action="ignore"), use_na_sentinel=True)
+    if not isinstance(column.dtype, pd.StringDtype):
+        column = column.astype(object).where(~missing, None).map(str, na_action="ignore")
+    codes, values = pd.factorize(column, use_na_sentinel=True)
     told, pieces = _coded(name, np.asarray(codes), len(values))
     return {"kind": "text", "values": [str(value) for value in values], **told}, pieces
 

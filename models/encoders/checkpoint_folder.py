@@ -1,16 +1,21 @@
 """What encoders of local checkpoints share: content hashes, declarations, a library that may be absent."""
 
+import importlib
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.encoders.base import Encoder, EncoderState
 from models.encoders.declaration import Declared, declaration_of
-from molecules.cache import content_key, file_sha256
+from models.tensor_file import read_tensors, save_tensors
+from molecules.cache import cache_dir, content_key, file_sha256
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
 from tasks.task import plain_name
@@ -30,9 +35,10 @@ class Checkpoint(Declared, Encoder):
         The checkpoint: a folder or a file.
     """
 
-    #: What the user writes before the path, and the library.
+    #: What the user writes before the path, the library, and what of it is imported.
     prefix: str
     library: str
+    module: str
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -41,6 +47,7 @@ class Checkpoint(Declared, Encoder):
         self.declaration = declaration_of(path)
         self.name = f"{self.prefix}-{plain_name(path.name)}"
         self._device = "cpu"
+        self._model: nn.Module | None = None
 
     @cached_property
     def content(self) -> str:
@@ -63,6 +70,21 @@ class Checkpoint(Declared, Encoder):
         """Return the name of the checkpoint, without its place on this machine."""
         return {"outside": f"{self.prefix}:{self.path.name}"}
 
+    @cached_property
+    def parameters(self) -> int:  # type: ignore[override]
+        """Numbers that the network before the embedding learned, kept once they are counted.
+
+        Files alone do not tell: they may hold an output layer that is left out, or lack what a library adds.
+        """
+        key = content_key("parameters", self.prefix, self.content)
+        path = cache_dir("encoders") / f"{key}.safetensors"
+        known = read_tensors(path, key)
+        if known is not None:
+            return int(known["parameters"])
+        count = sum(parameter.numel() for parameter in self._learned(self._loaded()).parameters())
+        save_tensors(path, {"parameters": torch.tensor(count)}, key)
+        return count
+
     @property
     def quantizable(self) -> bool:
         """False: the weights stay as they are."""
@@ -79,35 +101,53 @@ class Checkpoint(Declared, Encoder):
         """Load the library and the weights."""
         del progress
         self._device = device
-        self._load()
+        self._loaded()
 
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the embeddings, shape (molecules, dimensions)."""
-        self._load()
-        out = []
+        model, out = self._loaded(), []
         with progress.stage("embedding", len(smiles)) as step:
             for start in range(0, len(smiles), BATCH):
                 piece = list(smiles[start : start + BATCH])
-                out.append(self._embed(piece))
+                out.append(self._embed(model, piece))
                 step(len(piece))
         return np.concatenate(out).astype(np.float32)
 
-    def missing(self, error: Exception) -> MolmisError:
-        """Return what is said where the library is not installed."""
-        return MolmisError(
-            f"--encoder {self.prefix}:... needs the package {self.library} ({error}); "
-            "pip install 'molmis[pretrained]'"
-        )
+    def _loaded(self) -> nn.Module:
+        """Return the network, loaded once, on the device.
 
-    def unusable(self, error: Exception) -> DataError:
-        """Return what is said where the checkpoint cannot be loaded."""
-        reason = " ".join(str(error).split())[:200]
-        return DataError(f"{self.path} is no checkpoint that {self.library} can load ({reason})")
+        Raises
+        ------
+        MolmisError
+            If the library is not installed.
+        DataError
+            If the checkpoint cannot be loaded.
+        """
+        if self._model is None:
+            try:
+                library = importlib.import_module(self.module)
+            except ImportError as error:
+                raise MolmisError(
+                    f"--encoder {self.prefix}:... needs the package {self.library} ({error}); "
+                    "pip install 'molmis[pretrained]'"
+                ) from None
+            try:
+                self._model = self._read(library).eval()
+            except (OSError, RuntimeError, ValueError, KeyError, TypeError, ImportError) as error:
+                reason = " ".join(str(error).split())[:200]
+                raise DataError(
+                    f"{self.path} is no checkpoint that {self.library} can load ({reason})"
+                ) from None
+        return self._model.to(self._device)
+
+    def _learned(self, model: nn.Module) -> nn.Module:
+        """Return the part of the network that makes the embedding."""
+        return model
 
     @abstractmethod
-    def _load(self) -> None:
-        """Load library and weights, once."""
+    def _read(self, library: Any) -> nn.Module:
+        """Return the network, by what of the library is imported."""
 
     @abstractmethod
-    def _embed(self, smiles: list[str]) -> NDArray[np.float32]:
+    def _embed(self, model: nn.Module, smiles: list[str]) -> NDArray[np.float32]:
         """Return the embeddings of one batch."""

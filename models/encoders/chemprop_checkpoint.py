@@ -25,7 +25,7 @@ class Chemprop(Checkpoint):
     """
 
     prefix = "chemprop"
-    library = "chemprop"
+    library, module = "chemprop", "chemprop.models"
     description = "a local chemprop checkpoint: the vector of a molecule before the predictor"
 
     def __init__(self, path: Path) -> None:
@@ -34,35 +34,24 @@ class Chemprop(Checkpoint):
         if len(files) != 1:
             raise DataError(f"{path} holds {len(files)} files of {' or '.join(_ENDINGS)}; name one of them")
         self._file = files[0]
-        self._model: Any = None
 
-    @property
-    def parameters(self) -> int:
-        """Numbers that the network before the predictor learned."""
-        self._load()
-        return sum(parameter.numel() for parameter in self._model.message_passing.parameters())
+    def _read(self, library: Any) -> torch.nn.Module:
+        kind = library.MPNN
+        load = kind.load_from_checkpoint if self._file.suffix == ".ckpt" else kind.load_from_file
+        model: torch.nn.Module = load(self._file, map_location="cpu")
+        return model
 
-    def _load(self) -> None:
-        if self._model is not None:
-            return
-        try:
-            from chemprop.models import MPNN
-        except ImportError as error:
-            raise self.missing(error) from None
-        load = MPNN.load_from_checkpoint if self._file.suffix == ".ckpt" else MPNN.load_from_file
-        try:
-            model = load(self._file, map_location="cpu")
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise self.unusable(error) from None
-        self._model = model.to(self._device).eval()
+    def _learned(self, model: Any) -> torch.nn.Module:
+        found: torch.nn.Module = model.message_passing
+        return found
 
-    def _embed(self, smiles: list[str]) -> NDArray[np.float32]:
+    def _embed(self, model: Any, smiles: list[str]) -> NDArray[np.float32]:
         from chemprop.data import MoleculeDatapoint, MoleculeDataset, build_dataloader
 
         points = MoleculeDataset([MoleculeDatapoint.from_smi(text) for text in smiles])
         (batch,) = build_dataloader(points, batch_size=len(smiles), num_workers=0, shuffle=False)
         batch.bmg.to(self._device)
         with torch.inference_mode():
-            found = self._model.encoding(batch.bmg, batch.V_d, batch.X_d, 0)
+            found = model.encoding(batch.bmg, batch.V_d, batch.X_d, 0)
         embedding: NDArray[np.float32] = found.float().cpu().numpy()
         return embedding

@@ -1,6 +1,5 @@
 """A language model of SMILES from a local folder of Hugging Face's ``transformers``."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,38 +19,19 @@ class HuggingFace(Checkpoint):
     """
 
     prefix = "hf"
-    library = "transformers"
+    library = module = "transformers"
     description = "a local Hugging Face checkpoint: mean of the last hidden states"
+    _tokenizer: Any
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._tokenizer: Any = None
-        self._model: Any = None
+    def _read(self, library: Any) -> torch.nn.Module:
+        self._tokenizer = library.AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
+        model: torch.nn.Module = library.AutoModel.from_pretrained(str(self.path), local_files_only=True)
+        return model
 
-    @property
-    def parameters(self) -> int:
-        """Numbers that the model learned."""
-        self._load()
-        return sum(parameter.numel() for parameter in self._model.parameters())
-
-    def _load(self) -> None:
-        if self._model is not None:
-            return
-        try:
-            from transformers import AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise self.missing(error) from None
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(self.path), local_files_only=True)
-            model = AutoModel.from_pretrained(str(self.path), local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise self.unusable(error) from None
-        self._model = model.to(self._device).eval()
-
-    def _embed(self, smiles: list[str]) -> NDArray[np.float32]:
+    def _embed(self, model: torch.nn.Module, smiles: list[str]) -> NDArray[np.float32]:
         tokens = self._tokenizer(smiles, padding=True, truncation=True, return_tensors="pt").to(self._device)
         with torch.inference_mode():
-            hidden = self._model(**tokens).last_hidden_state
+            hidden = model(**tokens).last_hidden_state
         told = tokens["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         mean: NDArray[np.float32] = ((hidden * told).sum(1) / told.sum(1).clamp(min=1)).float().cpu().numpy()
         return mean

@@ -73,11 +73,24 @@ class MatrixQuantizer(Quantizer):
             raise ValueError(
                 "the function returned levels and codes for some matrices and an array for others"
             )
-        return _from_codes(coded, weight) if coded else _from_values(results, weight)
+        return from_codes(coded, weight) if coded else from_values(results, weight)
 
 
-def _from_values(results: Sequence[object], weight: Tensor) -> Values:
-    """Return matrices of values, whose levels are the values that occur."""
+def from_values(results: Sequence[object], weight: Tensor) -> Values:
+    """Return the matrices that a function returned, as values: the levels are those that occur.
+
+    Parameters
+    ----------
+    results : sequence of array, each of shape (out, in)
+        One for each matrix of ``weight``.
+    weight : Tensor of float32, shape (..., out, in)
+        What was quantized.
+
+    Raises
+    ------
+    ValueError
+        If one has another shape, or holds values that are not finite.
+    """
     shape = weight.shape[-2:]
     values = np.empty((len(results), *shape), dtype=np.float32)
     for index, result in enumerate(results):
@@ -91,8 +104,21 @@ def _from_values(results: Sequence[object], weight: Tensor) -> Values:
     return Values(_codes(codes, len(levels), weight), torch.from_numpy(levels).to(weight.device))
 
 
-def _from_codes(results: Sequence[tuple[object, ...]], weight: Tensor) -> Codebook:
-    """Return matrices of codes, each with its own levels: ascending, each once, the last one repeated."""
+def from_codes(results: Sequence[tuple[object, ...]], weight: Tensor) -> Codebook:
+    """Return the levels and codes that a function returned: levels ascending, each once, the last repeated.
+
+    Parameters
+    ----------
+    results : sequence of (levels, codes), shapes (L,) and (out, in)
+        One for each matrix of ``weight``; at least one.
+    weight : Tensor of float32, shape (..., out, in)
+        What was quantized.
+
+    Raises
+    ------
+    ValueError
+        If they do not belong together, or to such a matrix.
+    """
     found = [_levels_and_codes(result, tuple(weight.shape[-2:])) for result in results]
     count = max(len(levels) for levels, _ in found)
     levels = np.stack([np.pad(own, (0, count - len(own)), mode="edge") for own, _ in found])

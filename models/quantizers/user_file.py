@@ -106,8 +106,34 @@ def from_file(text: str) -> dict[str, Quantizer]:
     match = _PATH.fullmatch(text)
     if match is None:
         raise MolmisError(f"{text!r} is no path of a Python file; give path/to/mine.py")
-    path, member = Path(match["file"]), match["member"]
-    module, source = _load(path)
+    path = Path(match["file"])
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"quantizer file {path} cannot be read ({error.strerror or error})") from None
+    return from_source(path, content, match["member"])
+
+
+def from_source(path: Path, content: bytes, member: str | None = None) -> dict[str, Quantizer]:
+    """Return the quantizers of a Python file that was read already, by name.
+
+    Parameters
+    ----------
+    path : Path
+        What the file is called; it is not looked at.
+    content : bytes
+        What stands in it.
+    member : str or None
+        One of its objects; None for all of its quantizers.
+
+    Raises
+    ------
+    DataError
+        If its code raises an error when it is run.
+    MolmisError
+        If it holds no quantizer, or does not say what must be said of one.
+    """
+    module, source = _load(path, content)
     chosen = _found(path, module) if member is None else {member: _member(path, module, member)}
     alone = (
         list({**_special(module), **_functions(module)}) == list(chosen)[:1] if member else len(chosen) == 1
@@ -167,12 +193,8 @@ def _package(entry: importlib.metadata.EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
 
 
-def _load(path: Path) -> tuple[ModuleType, str]:
+def _load(path: Path, content: bytes) -> tuple[ModuleType, str]:
     """Run a file as a module, once for each content, and return it with the hash of the content."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"quantizer file {path} cannot be read ({error.strerror or error})") from None
     source = content_key(content)
     name = f"molmis_user_{re.sub(r'[^0-9a-zA-Z_]', '_', path.stem)}_{source}"
     if name in sys.modules:

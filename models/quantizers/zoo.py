@@ -165,6 +165,25 @@ def _add_own(chosen: dict[str, Quantizer], name: str, quantizer: Quantizer, wher
     chosen[name] = quantizer
 
 
+def refuse_taken(name: str, chosen: Iterable[str] = ()) -> None:
+    """Refuse a name for a new quantizer that stands for something else already.
+
+    Parameters
+    ----------
+    name : str
+        What it is to be called.
+    chosen : iterable of str
+        Names of quantizers beside it that are not in the zoo.
+
+    Raises
+    ------
+    MolmisError
+        If a quantizer, a family or a group has that name.
+    """
+    if name in {*QUANTIZERS, *ROWS, *FAMILIES, *GROUPS, *installed(), *chosen}:
+        raise MolmisError(f"the name {name!r} stands for something else in the zoo; choose another one")
+
+
 def canonical_name(quantizer: Quantizer) -> str:
     """Return the registered name of ``quantizer``, or else the specification that :func:`resolve` reads back.
 

@@ -198,6 +198,34 @@ def test_the_official_test_set_is_part_of_the_key(repeated, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("declared", "line"),
+    [
+        ({"labels": [], "molecules": "seen.smi"}, "       30  molecules that the encoder file-mine saw"),
+        (
+            {"labels": ["file:repeated"]},
+            "        –  encoder refused: the encoder file-mine was fitted",
+        ),
+        ({"labels": []}, "        –  The encoder does not say which molecules it was pretrained on."),
+        (None, "on which labels it was fitted: if these are among them, it leaks on its own"),
+    ],
+)
+def test_the_sheet_tells_what_the_encoder_saw(declared, line, repeated, tmp_path):
+    molecules = canonical(wehi_smiles(150))
+    np.savez(tmp_path / "mine.npz", smiles=np.array(molecules), embeddings=np.ones((150, 2)))
+    (tmp_path / "seen.smi").write_text("\n".join([*molecules[:30], *("C" * n + "I" for n in range(1, 90))]))
+    if declared is not None:
+        (tmp_path / "mine.npz.json").write_text(json.dumps(declared))
+    sheet = data_sheet(repeated, DataOptions(), settings(tmp_path, encoder=str(tmp_path / "mine.npz")))
+    told = io.StringIO()
+    sheet.render(Console(file=told, width=200))
+    assert line in told.getvalue()
+    encoder = json.loads(sheet.write(tmp_path).read_text())["encoder"]
+    assert (encoder["name"], encoder["of"]) == ("file-mine", 150)
+    assert encoder["molecules"] == (30 if "seen.smi" in str(declared) else None)
+    assert bool(encoder["refused"]) == ("refused" in line)
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"test_share": 0.3}, "is that of its source, so --test-share has no effect"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from leaderboard.text import csv_text
 from tests.leaderboard.page_board import BREAKS_OUT, SCRIPT, hostile, text_of
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (extra [dev])")
@@ -162,7 +163,9 @@ def test_the_table_shows_figures_by_the_rule(opened):
 def test_the_csv_of_the_page_is_that_of_pandas(opened, label, name, table):
     found = downloaded(opened(), label)
     assert found[0] == name
-    assert found[1] == getattr(BOARD, table).to_csv(index=False).encode()
+    frame = getattr(BOARD, table)
+    assert found[1] == frame.to_csv(index=False).encode()
+    assert found[1] == "".join(csv_text(frame)).encode()  # what the command line writes
 
 
 def test_the_rows_shown_as_csv(opened):

@@ -174,11 +174,6 @@ function scatterShown() {
   $("undrawn").textContent = undrawn.length ? `Not drawn: ${undrawn.join(", ")}.` : "";
 }
 
-// Whether one point is at least as good as another in both, and better in one.
-function beyond(one, other) {
-  return one.x >= other.x && one.y >= other.y && (one.x > other.x || one.y > other.y);
-}
-
 function pointOf(frame, row, xs, ys, x, y) {
   const scaled = (name, scale) => { const value = name ? frame.at(row.row, name) : null; return value === null ? null : value * scale; };
   const origin = originOf(frame, row.row), status = frame.at(row.row, "status");

@@ -65,7 +65,8 @@ class Scatter {
   }
 
   stairs(frame, x, y) {
-    const front = this.points.filter((point) => point.front).sort((one, two) => one.x - two.x);
+    const own = this.points.filter((point) => point.front); // partial entries may stand below others of it
+    const front = own.filter((point) => !own.some((other) => beyond(other, point)));
     if (!front.length) return [];
     let path = `M${frame.left} ${y.at(front[0].y)}`;
     for (const [place, point] of front.entries()) {
@@ -138,6 +139,11 @@ class Scatter {
     }
     return made;
   }
+}
+
+// Whether one point is at least as good as another in both, and better in one.
+function beyond(one, other) {
+  return one.x >= other.x && one.y >= other.y && (one.x > other.x || one.y > other.y);
 }
 
 function known(...values) {

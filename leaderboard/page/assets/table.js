@@ -1,4 +1,7 @@
-// A table that is sorted by its headings. Rows are made once and put in order; nothing is drawn twice.
+// Rows that are drawn before the first frame after a sort; the others follow frame by frame.
+const FIRST = 60;
+
+// A table that is sorted by its headings. Rows are made once and put in order.
 class Table {
   constructor(box, caption, announce) {
     Object.assign(this, { box, announce, body: element("tbody"), head: element("tr"), rows: [], columns: [] });
@@ -32,23 +35,40 @@ class Table {
     this.down = down;
     const sign = down ? -1 : 1;
     this.rows.sort((one, two) => compared(one.sort[by], two.sort[by], sign) || compared(one.name, two.name, 1));
-    const parts = document.createDocumentFragment();
-    for (const row of this.rows) parts.append(row.element);
-    this.body.replaceChildren(parts);
+    this.draw();
     for (const [place, cell] of [...this.head.children].entries()) {
       cell.setAttribute("aria-sort", place === by ? (down ? "descending" : "ascending") : "none");
     }
   }
 
-  // Show the rows that pass; return how many do.
+  // Draw the rows that pass, in their order: the first of them now, the others after the next frames.
+  draw() {
+    this.turn = (this.turn || 0) + 1;
+    this.drawn = this.rows.filter((row) => row.shown !== false);
+    this.body.replaceChildren();
+    this.place(0, this.turn);
+  }
+
+  // Put rows into the table from a place on; after the next frame twice as many.
+  place(from, turn) {
+    if (turn !== this.turn) return; // sorted or filtered again meanwhile
+    const to = Math.max(FIRST, 3 * from);
+    this.body.append(...this.drawn.slice(from, to).map((row) => row.element));
+    if (to < this.drawn.length) requestAnimationFrame(() => setTimeout(() => this.place(to, turn)));
+    else if (this.drawn.length === this.rows.length && from > 0) this.hold();
+  }
+
+  // Keep the columns as wide as all rows make them, so that nothing moves while a sort is drawn.
+  hold() {
+    const wide = [...this.head.children].map((cell) => cell.offsetWidth);
+    for (const [place, cell] of [...this.head.children].entries()) cell.style.minWidth = wide[place] + "px";
+  }
+
+  // Show the rows that pass.
   filter(passes) {
-    let count = 0;
-    for (const row of this.rows) {
-      row.shown = passes(row);
-      row.element.hidden = !row.shown;
-      if (row.shown) count++;
-    }
-    return count;
+    const before = this.rows.map((row) => row.shown !== false);
+    for (const row of this.rows) row.shown = passes(row);
+    if (this.rows.some((row, place) => row.shown !== before[place])) this.draw();
   }
 
   sorted() {

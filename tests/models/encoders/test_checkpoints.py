@@ -1,6 +1,5 @@
 """Local checkpoints of other libraries, by stand-ins for the libraries: they are no dependency."""
 
-import builtins
 import importlib.util
 import sys
 import types
@@ -80,6 +79,11 @@ def test_hugging_face_embeddings_are_means_over_tokens(transformers, tmp_path, m
         np.testing.assert_allclose(row, expected, rtol=1e-5)
     assert encoder.parameters == 512
     assert not encoder.quantizable
+    before = len(asked)
+    assert HuggingFace(tmp_path / "bert").parameters == 512
+    assert len(asked) == before  # counted once: files alone do not tell
+    assert HuggingFace(folder(tmp_path / "other", "others")).parameters == 512
+    assert len(asked) > before
     assert encoder.name == "hf-bert"
     with pytest.raises(MolmisError, match="no weights to quantize"):
         encoder.quantized(None)  # type: ignore[arg-type]
@@ -111,14 +115,8 @@ def test_the_recipe_is_the_content(prefix, tmp_path):
 @pytest.mark.parametrize("prefix", list(CHECKPOINTS))
 def test_an_absent_library_is_told_in_one_line(prefix, tmp_path, monkeypatch):
     (tmp_path / "model.pt").write_text("1")
-    plain = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.partition(".")[0] in ("transformers", "chemprop"):
-            raise ImportError(f"No module named {name!r}")
-        return plain(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    for module in ("transformers", "chemprop", "chemprop.models"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(
         MolmisError, match=r"needs the package .* pip install 'molmis\[pretrained\]'"
     ) as caught:
@@ -180,6 +178,9 @@ def test_chemprop_embeddings_are_those_before_the_predictor(chemprop, tmp_path):
     np.testing.assert_allclose(encoder.encode(SMILES), expected, rtol=1e-5)
     assert loaded == [("best.ckpt", "cpu")]
     assert encoder.parameters == 6
+    again = Chemprop(tmp_path)
+    assert again.parameters == 6
+    assert len(loaded) == 1  # what is known of the content needs no library
     (tmp_path / "other.pt").write_text("1")
     with pytest.raises(DataError, match="holds 2 files"):
         Chemprop(tmp_path)
@@ -200,6 +201,7 @@ def test_a_real_folder_of_transformers(tmp_path):
     sizes = {"vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
     BertModel(BertConfig(**sizes)).save_pretrained(place)
     encoder = HuggingFace(place)
+    assert encoder.parameters == sum(value.numel() for value in BertModel(BertConfig(**sizes)).parameters())
     found = encoder.encode(SMILES)
     assert found.shape == (3, 8)
     np.testing.assert_allclose(encoder.encode(SMILES[1:]), found[1:], atol=1e-5)  # padding is not seen
@@ -215,6 +217,7 @@ def test_a_real_model_of_chemprop(tmp_path):
     )
     save_model(tmp_path / "model.pt", model)
     encoder = Chemprop(tmp_path / "model.pt")
+    assert encoder.parameters == sum(value.numel() for value in model.message_passing.parameters())
     found = encoder.encode(SMILES)
     assert found.shape == (3, 8)
     np.testing.assert_allclose(encoder.encode(SMILES[1:]), found[1:], atol=1e-5)

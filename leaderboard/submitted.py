@@ -1,0 +1,116 @@
+"""What the board knows of submissions: their authors, whether they were verified, and their results."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leaderboard.board import Source as Origin
+from leaderboard.folder import KINDS, Submission, found, read_manifest, read_submission
+from leaderboard.protocol import PROTOCOLS, BoardProtocol
+from leaderboard.verification import verdict_of
+from molecules.errors import MolmisError
+from molecules.progress import SILENT, Progress
+
+
+@dataclass(frozen=True)
+class Submitted(Origin):
+    """Where a row of the board is from: name of the submission, author, verdict.
+
+    Attributes
+    ----------
+    paper : str
+        Address; empty if none was given.
+    """
+
+    paper: str = ""
+
+
+def store_of(results: Path, protocol: BoardProtocol) -> Path:
+    """Return the results store of a protocol: trials have one of their own, so that no board shows them."""
+    return results if protocol.on_board else results / protocol.name
+
+
+def sources(
+    submissions: Path = Path("submissions"), *, trials: bool = False, progress: Progress = SILENT
+) -> dict[str, Submitted]:
+    """Return where the rows of submitted quantizers are from, by the names of the rows.
+
+    Parameters
+    ----------
+    submissions : Path
+        Folder of all submissions.
+    trials : bool
+        Whether those of trials are wanted, instead of those for the board.
+    progress : Progress
+        Is told of what cannot be read.
+    """
+    made: dict[str, Submitted] = {}
+    for folder in found(submissions, trials=trials):
+        try:
+            submission = read_manifest(folder)
+        except MolmisError as error:
+            progress.note(f"submission skipped: {error}")
+            continue
+        said = submission.manifest.about
+        if said.name != folder.name:
+            progress.note(
+                f"submission skipped: {folder} says that its name is {said.name}; rename the folder"
+            )
+            continue
+        made[said.name] = Submitted(said.name, said.author, verdict_of(submission), said.paper or "")
+    return made
+
+
+def publish(submission: Submission, store: Path) -> Iterator[Path]:
+    """Copy the results of a submission into a results store, those that are not there; yield their paths.
+
+    Every file is written whole or not at all, that of a cell's rows after those beside it. What is there
+    already is left alone, so that it can be done again at any time.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or the store cannot be written.
+    """
+    from benchmark.results import read_cell, write_cell
+
+    for cell in submission.manifest.cells:
+        path = submission.result(cell)
+        target = store / path.name
+        if target.exists() and all((store / kind / path.name).exists() for kind in KINDS):
+            continue
+        write_cell(target, read_cell(path))
+        yield target
+
+
+def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> dict[str, Submitted]:
+    """Copy the results of submissions into a store where they are not there; return :func:`sources`.
+
+    Parameters
+    ----------
+    submissions : Path
+        Folder of all submissions.
+    results : Path
+        A results store; below it, trials have another one.
+    progress : Progress
+        Is told of what was copied, and of what cannot be read.
+    """
+    trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
+    told = sources(submissions, trials=trials, progress=progress)
+    for folder in found(submissions, trials=trials):
+        if folder.name not in told:
+            continue
+        try:
+            if not _is_there(read_manifest(folder), results):
+                for path in publish(read_submission(folder), results):
+                    progress.note(f"results: wrote {path}")
+        except MolmisError as error:
+            progress.note(f"submission skipped: {error}")
+            del told[folder.name]
+    return told
+
+
+def _is_there(submission: Submission, store: Path) -> bool:
+    """Return whether a store has every file of a submission, by name."""
+    names = [submission.result(cell).name for cell in submission.manifest.cells]
+    return all((store / kind / name).exists() for name in names for kind in ("", *KINDS))
