@@ -212,7 +212,7 @@ def _tuned(
         raise TypeError(f"the encoder {cell.encoder.name} cannot be trained with heads")
     return TunedData(
         cell.encoder.tuning(cell.device, progress),
-        featurize(cell.records.smiles, progress),
+        cell.encoder.graphs(cell.records.smiles, progress),
         {Part.POOL: pool, Part.TEST: test},
         cell.protocol.scope.whole,
         featurize(public.calibration) if public.calibration else None,

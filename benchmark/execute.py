@@ -20,7 +20,7 @@ from benchmark.scope import Scope
 from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
-from models.encoders.base import ENCODERS, Encoder
+from models.encoders.base import Encoder, trainable_encoders
 from models.encoders.choice import chosen_encoder
 from models.encoders.objective_name import PretrainObjective
 from models.encoders.seen import refuse_fitted, seen_of
@@ -154,10 +154,9 @@ def _check_trained(encoder: Encoder, settings: Settings) -> None:
             "leave it out"
         )
     if not encoder.trainable:
-        fitting = [name for name, kind in ENCODERS.items() if kind.trainable]
         raise MolmisError(
             f"--train-encoder: {encoder.name} is none of the networks over graphs that can be trained with "
-            f"heads; give --encoder {', '.join(fitting)}"
+            f"heads; give --encoder {', '.join(trainable_encoders())}"
         )
     if settings.scope is Scope.MODEL_NORMS:
         raise MolmisError(
@@ -181,12 +180,15 @@ def checked_quantizers(settings: Settings) -> tuple[dict[str, Quantizer], Flags]
     return zoo, {name: _contract(name, quantizer, settings) for name, quantizer in zoo.items()}
 
 
+def result_path(results: Path, cell: Cell) -> Path:
+    """Return where the result of a cell lies in a results store."""
+    protocol = cell.protocol
+    return cell_path(results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key)
+
+
 def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
     """Measure a planned cell, or read it from the results store where it is there already."""
-    protocol = cell.protocol
-    path = cell_path(
-        settings.results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key
-    )
+    path = result_path(settings.results, cell)
     stored = read_if_whole(path, progress)
     if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")

@@ -5,6 +5,7 @@ that was trained with them. Whoever measures need not know which.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.published import file_sizes
 from models.quantized_encoders import QuantizedEncoders, quantize_encoders, unquantized
 from models.quantized_heads import quantize_heads
 from models.quantizers import Quantizer
+from molecules.graphs import GraphBatch
 
 #: Molecules embedded at once by an encoder of a run.
 EMBED_BLOCK = 512
@@ -52,40 +54,36 @@ class QuantizedBlock:
     ) -> None:
         self.bank, self.data, self._quantizer = bank, data.under(quantizer), quantizer
         self._members = data.members[bank.runs.start : bank.runs.stop] if members is None else members
-        self._tuned = data.tuned
-        self._encoders = None if data.tuned is None else self._quantized_encoders(data.tuned)
+        self._own = None if data.tuned is None else self._own_encoders(data.tuned)
         self.heads = quantize_heads(bank.snapshots, quantizer, self._calibration())
         self._on_device = to_device(self.heads.heads, data.pool.device)
 
-    def _quantized_encoders(self, tuned: TunedData) -> QuantizedEncoders:
+    def _own_encoders(self, tuned: TunedData) -> tuple[TunedData, QuantizedEncoders]:
+        """Return the molecules, and the encoders that were trained with the heads, quantized if they are."""
         if not tuned.quantized:
-            return unquantized(self.bank.encoders)
-        own = self._quantizer.calibration == "training"
-        return quantize_encoders(
-            tuned.tuning,
-            self.bank.encoders,
-            self._quantizer,
-            lambda place: tuned.calibration(self._members[place] if own else None),
-        )
+            return tuned, unquantized(self.bank.encoders)
+        shown = partial(self._shown, tuned)
+        return tuned, quantize_encoders(tuned.tuning, self.bank.encoders, self._quantizer, shown)
+
+    def _shown(self, tuned: TunedData, place: int) -> GraphBatch:
+        """Return the molecules that the models of a run are calibrated on."""
+        return tuned.calibration(self._members[place] if self._quantizer.calibration == "training" else None)
 
     def _calibration(self) -> Tensor | None:
         """Return what the heads are calibrated on: what the encoders, quantized, make of the records."""
-        calibration = self._quantizer.calibration
-        if self._tuned is None or self._encoders is None or calibration == "none":
+        if self._own is None or self._quantizer.calibration == "none":
             return self.data.calibration(self._quantizer, self._members)
+        tuned, encoders = self._own
         found = []
-        for place, members in enumerate(self._members):
-            batch = self._tuned.calibration(members if calibration == "training" else None)
-            own = {name: values[place] for name, values in self._encoders.values.items()}
+        for place in range(len(self._members)):
+            own = {name: values[place] for name, values in encoders.values.items()}
             with torch.no_grad():
-                found.append(self._tuned.embedded(own, batch).cpu())
+                found.append(tuned.embedded(own, self._shown(tuned, place)).cpu())
         return torch.stack(found)
 
     def candidates(self, place: int) -> list[int]:
         """Return the snapshots that are the distinct candidates of a run; see ``distinct_epochs``."""
-        return self.heads.distinct_epochs(
-            place, None if self._encoders is None else self._encoders.codes[place]
-        )
+        return self.heads.distinct_epochs(place, None if self._own is None else self._own[1].codes[place])
 
     def outputs(self, models: Any, part: Part, records: Tensor | slice = slice(None)) -> Tensor:
         """Return what some models say of some records.
@@ -105,30 +103,24 @@ class QuantizedBlock:
             Logits in classification; standardised predictions in regression.
         """
         heads = self._on_device[models]
-        if self._tuned is None or self._encoders is None:
+        if self._own is None:
             return heads(self.data.inputs(part)[records])
-        own = {name: values[models] for name, values in self._encoders.values.items()}
-        own = {name: values.to(self.data.pool.device) for name, values in own.items()}
-        places = np.arange(len(self._tuned.places[part]))
+        tuned, encoders = self._own
+        own = {name: v[models].to(self.data.pool.device) for name, v in encoders.values.items()}
+        places = np.arange(len(tuned.places[part]))
         places = places[records if isinstance(records, slice) else records.cpu().numpy()]
         with torch.no_grad():
-            return torch.cat(
-                [
-                    heads(self._tuned.embedded(own, self._tuned.batch(part, block)))
-                    for block in _blocks(places)
-                ],
-                dim=1,
-            )
+            blocks = [heads(tuned.embedded(own, tuned.batch(part, block))) for block in _blocks(places)]
+        return torch.cat(blocks, dim=1)
 
     def states(self) -> Sequence[EncoderState | None]:
         """Return what goes into the file of every run beside the head; what all runs share stands once."""
-        if self._tuned is None or self._encoders is None:
+        if self._own is None:
             return (self.data.encoder,)
+        tuned, encoders = self._own
         return [
-            self._tuned.tuning.state(
-                {name: values[place, -1] for name, values in self._encoders.values.items()}, layers
-            )
-            for place, layers in enumerate(self._encoders.published)
+            tuned.tuning.state({name: values[place, -1] for name, values in encoders.values.items()}, layers)
+            for place, layers in enumerate(encoders.published)
         ]
 
     def sizes(self) -> dict[str, NDArray[np.generic]]:

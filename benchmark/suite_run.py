@@ -17,7 +17,7 @@ from benchmark.report import MISSING, number
 from benchmark.results import CellResult
 from benchmark.suites import Suite
 from benchmark.tables import STABLE_COLUMNS
-from models.encoders.base import ENCODERS
+from models.encoders.base import trainable_encoders
 from models.encoders.choice import chosen_encoder
 from molecules.cache import atomic_write
 from molecules.errors import MolmisError
@@ -230,10 +230,10 @@ def trainable_suite(suite: Suite, progress: Progress) -> Suite:
     MolmisError
         If there are no others.
     """
-    kept = tuple(name for name in suite.encoders if name in ENCODERS and ENCODERS[name].trainable)
+    fitting = trainable_encoders()
+    kept = tuple(name for name in suite.encoders if name in fitting)
     if left := [name for name in suite.encoders if name not in kept]:
         progress.note(f"--train-encoder: left out of the suite, as they cannot be trained: {', '.join(left)}")
     if not kept:
-        fitting = [name for name, kind in ENCODERS.items() if kind.trainable]
         raise MolmisError(f"--train-encoder: give --encoder {', '.join(fitting)}, several by commas")
     return replace(suite, encoders=kept)

@@ -54,20 +54,20 @@ ResultPath = Annotated[
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class _Model(BaseModel):
+class Strict(BaseModel):
     """Strict: nothing is converted, nothing unknown is let through, nothing changes afterwards."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class File(_Model):
+class File(Strict):
     """A file of results and its hash."""
 
     path: ResultPath
     sha256: Sha256
 
 
-class Cost(_Model):
+class Cost(Strict):
     """What measuring took; of work that was stopped and done again, the last time counts."""
 
     seconds: Seconds = Field(description="wall-clock time")
@@ -75,7 +75,7 @@ class Cost(_Model):
     peak_memory_mib: Seconds = Field(description="largest resident memory of one process, in MiB")
 
 
-class CellEntry(_Model):
+class CellEntry(Strict):
     """One measured cell."""
 
     task: Word
@@ -86,7 +86,7 @@ class CellEntry(_Model):
     cost: Cost
 
 
-class About(_Model):
+class About(Strict):
     """What the author says."""
 
     name: Name
@@ -94,21 +94,21 @@ class About(_Model):
     paper: Url | None = None
 
 
-class Source(_Model):
+class Source(Strict):
     """The submitted file."""
 
     file: Literal["quantizer.py"] = "quantizer.py"
     sha256: Sha256
 
 
-class Containment(_Model):
+class Containment(Strict):
     """How its code was run."""
 
     level: Word = Field(description="what was around its processes")
     walls: dict[Word, bool | int | Line] = Field(max_length=40, description="what of it the kernel enforced")
 
 
-class Machine(_Model):
+class Machine(Strict):
     """Where it was measured, without any name."""
 
     system: Line
@@ -119,7 +119,7 @@ class Machine(_Model):
     threads: Annotated[int, Field(ge=1)]
 
 
-class Manifest(_Model):
+class Manifest(Strict):
     """The manifest of a submission."""
 
     schema_version: Literal[1] = 1

@@ -18,7 +18,7 @@ from leaderboard.machine import machine
 from leaderboard.manifest import CellEntry, Machine, now
 from leaderboard.protocol import Place
 from leaderboard.verification import Verification, VerifiedCell
-from models.encoders.base import ENCODERS
+from models.encoders.base import trainable_encoders
 from molecules.cache import cache_dir
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
@@ -153,7 +153,7 @@ def verify(
 
 def pretrained(encoder: str) -> bool:
     """Return whether an encoder is made by training, on every machine anew."""
-    return encoder in ENCODERS and ENCODERS[encoder].trainable
+    return encoder in trainable_encoders()
 
 
 def _refuse_untold(submission: Submission, cell: VerifiedCell, where: Machine) -> None:

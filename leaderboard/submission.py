@@ -32,7 +32,7 @@ from leaderboard.sandbox import SandboxError
 from leaderboard.submitted import publish, store_of
 from leaderboard.work import Done, Work
 from models.quantizers.zoo import refuse_taken
-from molecules.cache import atomic_write, writable
+from molecules.cache import atomic_write, file_sha256, writable
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
 from tasks.task import DataOptions
@@ -264,11 +264,7 @@ def _cell(wanted: Asked, bench: Bench, work: Work, place: Place, progress: Progr
         seed=place.seed,
         key=measured.cell.key,
         files=tuple(
-            File(
-                path=path.relative_to(work.folder).as_posix(),
-                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            )
-            for path in paths
+            File(path=path.relative_to(work.folder).as_posix(), sha256=file_sha256(path)) for path in paths
         ),
         cost=cost.cost(),
     )

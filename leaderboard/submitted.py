@@ -44,21 +44,29 @@ def sources(
     progress : Progress
         Is told of what cannot be read.
     """
-    made: dict[str, Submitted] = {}
+    return {made.name: _told(made) for made in _readable(submissions, trials, progress)}
+
+
+def _readable(submissions: Path, trials: bool, progress: Progress) -> Iterator[Submission]:
+    """Yield the submissions whose manifests can be read and say the name of their folder."""
     for folder in found(submissions, trials=trials):
         try:
             submission = read_manifest(folder)
         except MolmisError as error:
             progress.note(f"submission skipped: {error}")
             continue
-        said = submission.manifest.about
-        if said.name != folder.name:
+        if submission.name == folder.name:
+            yield submission
+        else:
             progress.note(
-                f"submission skipped: {folder} says that its name is {said.name}; rename the folder"
+                f"submission skipped: {folder} says that its name is {submission.name}; rename the folder"
             )
-            continue
-        made[said.name] = Submitted(said.name, said.author, verdict_of(submission), said.paper or "")
-    return made
+
+
+def _told(submission: Submission) -> Submitted:
+    """Return where the rows of a submission are from."""
+    said = submission.manifest.about
+    return Submitted(said.name, said.author, verdict_of(submission), said.paper or "")
 
 
 def publish(submission: Submission, store: Path) -> Iterator[Path]:
@@ -96,17 +104,16 @@ def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> di
         Is told of what was copied, and of what cannot be read.
     """
     trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
-    told = sources(submissions, trials=trials, progress=progress)
-    for folder in found(submissions, trials=trials):
-        if folder.name not in told:
-            continue
+    told = {}
+    for submission in _readable(submissions, trials, progress):
         try:
-            if not _is_there(read_manifest(folder), results):
-                for path in publish(read_submission(folder), results):
+            if not _is_there(submission, results):
+                for path in publish(read_submission(submission.folder), results):
                     progress.note(f"results: wrote {path}")
         except MolmisError as error:
             progress.note(f"submission skipped: {error}")
-            del told[folder.name]
+        else:
+            told[submission.name] = _told(submission)
     return told
 
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from leaderboard.folder import Submission, read_file
-from leaderboard.manifest import MANIFEST_BYTES, Key, Machine, Sha256, Word
+from leaderboard.manifest import MANIFEST_BYTES, Key, Machine, Sha256, Strict, Word
 from molecules.cache import atomic_write
 from molecules.errors import DataError
 
@@ -20,13 +20,7 @@ Frame = Literal["rows", "attacks", "records", "joint_release", "facts", "board"]
 _Text = Annotated[str, StringConstraints(max_length=400)]
 
 
-class _Model(BaseModel):
-    """Strict, and unknown fields are refused."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Deviation(_Model):
+class Deviation(Strict):
     """A figure that came out otherwise than it was submitted."""
 
     frame: Frame
@@ -37,7 +31,7 @@ class Deviation(_Model):
     allowed: _Text = Field(description="how far the two may lie apart")
 
 
-class VerifiedCell(_Model):
+class VerifiedCell(Strict):
     """A cell that was measured again."""
 
     task: Word
@@ -52,7 +46,7 @@ class VerifiedCell(_Model):
     deviations: Annotated[tuple[Deviation, ...], Field(max_length=20, strict=False)] = ()
 
 
-class Verification(_Model):
+class Verification(Strict):
     """The file."""
 
     submission: Sha256 = Field(description="SHA-256 of the manifest that was verified")

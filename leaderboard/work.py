@@ -1,6 +1,5 @@
 """What of an unfinished submission is done: it lies beside the submissions, in a hidden folder."""
 
-import hashlib
 import json
 import platform
 import shutil
@@ -9,21 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from benchmark.results import cell_path
+from benchmark.execute import result_path
 from leaderboard.contained import Measured
 from leaderboard.folder import SOURCE
-from leaderboard.manifest import CellEntry, Containment
+from leaderboard.manifest import CellEntry, Containment, Strict
 from leaderboard.protocol import Place
-from molecules.cache import atomic_write, content_key, environment
+from molecules.cache import atomic_write, content_key, environment, file_sha256
 from molecules.errors import DataError
 
 
-class Done(BaseModel):
+class Done(Strict):
     """A cell that is done."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     entry: CellEntry
     containment: Containment
@@ -111,10 +108,7 @@ class Work:
 
     def result(self, measured: Measured) -> Path:
         """Return the file of a measured cell."""
-        cell, protocol = measured.cell, measured.cell.protocol
-        return cell_path(
-            self.results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key
-        )
+        return result_path(self.results, measured.cell)
 
     def fresh(self, name: str) -> Path:
         """Return an empty folder."""
@@ -131,8 +125,7 @@ class Work:
         try:
             made = Done.model_validate_json(self._done(place).read_bytes())
             whole = made.program == program() and all(
-                hashlib.sha256((self.folder / file.path).read_bytes()).hexdigest() == file.sha256
-                for file in made.entry.files
+                file_sha256(self.folder / file.path) == file.sha256 for file in made.entry.files
             )
         except (OSError, ValidationError):
             return None

@@ -42,7 +42,7 @@ class QuantizedEncoders:
 def unquantized(encoders: Mapping[str, Tensor]) -> QuantizedEncoders:
     """Return encoders that are left as they are: every snapshot is another one."""
     runs, snapshots = next(iter(encoders.values())).shape[:2]
-    codes = tuple(tuple(bytes([*divmod(place, 256)]) for place in range(snapshots)) for _ in range(runs))
+    codes = (tuple(str(place).encode() for place in range(snapshots)),) * runs
     return QuantizedEncoders(encoders, ({},) * runs, codes)
 
 

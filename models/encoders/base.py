@@ -149,6 +149,11 @@ ENCODERS: Registry[type[Encoder]] = Registry("encoder", "models.encoders")
 DEFAULT_ENCODERS = {Inputs.MOLECULES: "gin", Inputs.VECTORS: "none"}
 
 
+def trainable_encoders() -> list[str]:
+    """Return the names of the encoders of which a copy can be trained with every head."""
+    return [name for name, kind in ENCODERS.items() if kind.trainable]
+
+
 def encoder_for(task: Task, name: str | None = None) -> type[Encoder]:
     """Return the encoder of a name, or the usual one for what the records of a task are.
 

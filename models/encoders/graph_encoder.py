@@ -174,7 +174,7 @@ class GraphEncoder(Encoder):
         """Return the standardised embeddings, shape (molecules, dimensions)."""
         self.prepare(progress=progress)
         if len(smiles) <= KEPT:
-            return self._embedded(self._graphs(tuple(smiles), progress), progress)
+            return self._embedded(self.graphs(smiles, progress), progress)
         out = np.empty((len(smiles), self.dimensions), dtype=np.float32)
         with progress.stage("embedding", len(smiles)) as step:
             done = 0
@@ -203,12 +203,13 @@ class GraphEncoder(Encoder):
         raw = embed_graphs(self._prepared(), graphs, self._device, progress, EMBED_BATCH)
         return ((raw - self._centre) / self._spread).clamp(-CLIP, CLIP).numpy()
 
-    def _graphs(self, smiles: tuple[str, ...], progress: Progress) -> Graphs:
+    def graphs(self, smiles: Sequence[str], progress: Progress = SILENT) -> Graphs:
         """Return the graphs of molecules, those of the last call again."""
-        if smiles not in self._recent:
+        key = tuple(smiles)
+        if key not in self._recent:
             self._recent.clear()
-            self._recent[smiles] = featurize(smiles, progress)
-        return self._recent[smiles]
+            self._recent[key] = featurize(key, progress)
+        return self._recent[key]
 
 
 def _feed(network: nn.Module, graphs: Graphs, device: str) -> None:
