@@ -27,7 +27,7 @@ from models.encoders.seen import refuse_fitted, seen_of
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from models.quantizers.contract import check
-from models.quantizers.zoo import refuse_taken, resolve, split_names
+from models.quantizers.zoo import is_of_zoo, refuse_taken, resolve, split_names
 from molecules.cache import cache_dir, writable
 from molecules.errors import DataError, MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
@@ -190,6 +190,9 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     """Measure a planned cell, or read it from the results store where it is there already."""
     path = result_path(settings.results, cell)
     stored = read_if_whole(path, progress)
+    if stored is not None and not _is_of(stored, cell):
+        progress.note(f"result {path} does not hold the quantizers of this cell; it is measured again")
+        stored = None
     if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
@@ -205,6 +208,18 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
         summary_of(path)
     progress.note(f"results: wrote {path}")
     return result
+
+
+def _is_of(stored: CellResult, cell: Cell) -> bool:
+    """Tell whether a stored result holds what the name of its file says: a stranger may have written it."""
+    said = stored.facts.get("quantizers")
+    named = set(stored.rows["quantizer"]) if "quantizer" in stored.rows else set()
+    return said == _identities(cell) and named == set(cell.quantizers)
+
+
+def _identities(cell: Cell) -> dict[str, str]:
+    """Return what tells the quantizers of a cell from others."""
+    return {name: quantizer.identity() for name, quantizer in cell.quantizers.items()}
 
 
 def _has_all(stored: CellResult, settings: Settings) -> bool:
@@ -306,7 +321,8 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         "encoder_options": cell.encoder.options(),
         "encoder_seen": seen_of(cell.encoder, records.smiles).facts(),
         "scope": str(protocol.scope),
-        "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
+        "quantizers": _identities(cell),
+        "own_quantizers": [name for name in cell.quantizers if not is_of_zoo(name)],
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
         "protocol_version": PROTOCOL_VERSION,
