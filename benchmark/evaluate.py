@@ -7,6 +7,7 @@ a stopped cell goes on where it was and ends in the same rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ from models.heads import Bank
 from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
+from molecules.streams import stream
 from tasks.twins import twins_of, twins_text
 
 
@@ -242,9 +244,10 @@ def _evaluate_missing(
         raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
     # what was made on other trained runs is not mixed with these
     done = {name: evaluation for name, evaluation in found.items() if evaluation.bank == content}
+    race = partial(stream, cell.protocol.seed, "race") if cell.protocol.race else None
     for name, quantizer in cell.quantizers.items():
         if name not in done:
-            done[name] = Evaluation(evaluate_block(bank, quantizer, data), content)
+            done[name] = Evaluation(evaluate_block(bank, quantizer, data, race=race), content)
             store.save_evaluation(runs, name, done[name])
             step(1)
     return done

@@ -75,6 +75,8 @@ class Settings:
         File of molecules that the encoder is pretrained on; None for those that come with RDKit.
     objective : PretrainObjective or None
         What it is pretrained on; None for what is usual.
+    race : bool
+        Whether the plain indicator is found by racing, to within its resolution.
     own : mapping of str to Quantizer
         Further quantizers, by names that stand for nothing else.
     """
@@ -94,6 +96,7 @@ class Settings:
     train_on: TrainOn = TrainOn.HALF
     pretrain_on: Path | None = None
     objective: PretrainObjective | None = None
+    race: bool = False
     own: Mapping[str, Quantizer] = field(default_factory=dict)
 
 
@@ -141,7 +144,14 @@ def plan_cell(
         progress.note(seen)
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
     protocol = Protocol(
-        settings.runs, split, test_share, settings.seed, head, settings.scope, settings.train_encoder
+        settings.runs,
+        split,
+        test_share,
+        settings.seed,
+        head,
+        settings.scope,
+        settings.train_encoder,
+        settings.race,
     )
     return Cell(task, records, encoder, zoo, protocol, device), flags
 
@@ -316,6 +326,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         ),
         "encoder": cell.encoder_name,
         "train_encoder": protocol.train_encoder,
+        "race": protocol.race,
         "encoder_key": cell.encoder.key,
         "encoder_parameters": cell.encoder.parameters,
         "encoder_options": cell.encoder.options(),

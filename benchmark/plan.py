@@ -30,6 +30,8 @@ ATTACKS_VERSION = 3
 RECORDS_VERSION = 1
 #: Raised when a change to the evaluation moves figures of encoders that were trained with the heads.
 TRAINED_VERSION = 2
+#: Raised when a change to the race for the plain indicator moves its figures.
+RACE_VERSION = 1
 #: Raised when a change to heads trained on the whole pool moves their figures.
 FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.
@@ -58,6 +60,8 @@ class Protocol:
     train_encoder : bool
         Whether every run trains an encoder of its own with the head, from the pretrained weights; else one
         frozen encoder serves all.
+    race : bool
+        Whether the plain indicator is found by racing: see :mod:`benchmark.privacy.racing`.
     """
 
     runs: int
@@ -67,6 +71,7 @@ class Protocol:
     head: HeadConfig = field(default_factory=HeadConfig)
     scope: Scope = Scope.HEAD
     train_encoder: bool = False
+    race: bool = False
 
     @property
     def shared_encoder_quantized(self) -> bool:
@@ -151,6 +156,8 @@ class Cell:
             depends["policy"] = source_key(quantize_network)
         if self.protocol.train_encoder:
             depends["trained encoder"] = TRAINED_VERSION
+        if self.protocol.race:
+            depends["race"] = RACE_VERSION
         return content_key(depends)
 
     @property
