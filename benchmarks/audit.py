@@ -17,7 +17,7 @@ more, those of the clock. How far r of the race lies from that of the whole eval
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,10 +58,11 @@ LIRA = "lira-online-fixed"
 
 @dataclass(frozen=True)
 class Problem:
-    """What is audited: its tensors, and the quantizers."""
+    """What is audited: its tensors, the quantizers, and how heads are trained."""
 
     data: CellData
     zoo: Mapping[str, Quantizer]
+    head: HeadConfig
 
     @property
     def runs(self) -> int:
@@ -75,11 +76,11 @@ class Problem:
     def bank(self, runs: range) -> Bank:
         """Train a block."""
         data, own = self.data, self.data.members[runs.start : runs.stop]
-        return train_block(data.kind, data.pool, data.pool_labels, own, HEAD, 0, runs.start)
+        return train_block(data.kind, data.pool, data.pool_labels, own, self.head, 0, runs.start)
 
 
 def problem(
-    runs: int, *, records: int = RECORDS, members: int = MEMBERS, quantizers: tuple[str, ...] = QUANTIZERS
+    runs: int, records: int = RECORDS, quantizers: Sequence[str] = QUANTIZERS, head: HeadConfig = HEAD
 ) -> Problem:
     """Draw the records; the pool is twice the members."""
     rng = np.random.default_rng(0)
@@ -91,9 +92,9 @@ def problem(
         labels = (modes % 2)[:, None]
         return torch.from_numpy(inputs.astype(np.float32)), torch.from_numpy(labels.astype(np.float32))
 
-    parts = [part for count in (2 * members, 500, records) for part in drawn(count)]
+    parts = [part for count in (2 * MEMBERS, 500, records) for part in drawn(count)]
     pool, pool_labels, test, test_labels, fresh, fresh_labels = parts
-    halves = member_halves(2 * members, runs, 0)
+    halves = member_halves(2 * MEMBERS, runs, 0)
     data = CellData(
         Kind.CLASSIFICATION,
         pool,
@@ -104,7 +105,7 @@ def problem(
         fresh=fresh,
         fresh_labels=fresh_labels,
     )
-    return Problem(data, resolve(quantizers))
+    return Problem(data, resolve(quantizers), head)
 
 
 def ours(problem: Problem, *, race: bool) -> pd.DataFrame:
