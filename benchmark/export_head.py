@@ -15,6 +15,7 @@ from benchmark.plan import Cell
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tables import REFERENCE
 from benchmark.tuned_data import Part
+from benchmark.whole_model import forget_embeddings
 from models.artefact import Artefact
 from models.block_runs import BLOCK_RUNS
 from models.encoders.base import embed
@@ -109,8 +110,12 @@ def _probed(
     if chosen.encoder and head.encoder is None:
         encoder.prepare(cell.device, progress)
         head = replace(head, encoder=encoder.state())
-    embedded = torch.from_numpy(embed(encoder, head.origin.probe, cell.device, progress))
-    return replace(head, probe=head.outputs(embedded))
+    if data.whole is None:
+        probe = embed(encoder, head.origin.probe, cell.device, progress)
+    else:  # nobody asks again for what a quantized encoder makes of these
+        probe = encoder.encode(head.origin.probe)
+        forget_embeddings(cell)
+    return replace(head, probe=head.outputs(torch.from_numpy(probe)))
 
 
 def _only(cell: Cell) -> str:
