@@ -207,7 +207,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
-    rows, sizes = evaluate_cell(cell, progress)
+    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
         found = attack_cell(cell, progress)
