@@ -20,6 +20,7 @@ from benchmark.scope import Scope
 from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
+from benchmark.whole_model import forget_embeddings
 from models.encoders.base import Encoder, trainable_encoders
 from models.encoders.choice import chosen_encoder
 from models.encoders.objective_name import PretrainObjective
@@ -206,7 +207,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
-    rows, sizes = evaluate_cell(cell, progress)
+    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
         found = attack_cell(cell, progress)
@@ -216,6 +217,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     write_cell(path, result)
     with suppress(DataError):  # a board of many cells is quicker for it, and can do without
         summary_of(path)
+    forget_embeddings(cell)
     progress.note(f"results: wrote {path}")
     return result
 

@@ -7,6 +7,7 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.scope import Scope
@@ -16,7 +17,7 @@ from models.heads import HeadConfig
 from models.quantized_network import quantize_network
 from models.quantizers import Quantizer
 from models.quantizers.base import source_key
-from molecules.cache import content_key, environment
+from molecules.cache import cache_dir, content_key, environment
 from tasks.catalogue import Records
 from tasks.task import OFFICIAL, Task
 
@@ -127,6 +128,11 @@ class Cell:
             *self._official(),
             *self._tuning(),
         )
+
+    @property
+    def folder(self) -> Path:
+        """Folder of what is finished of the cell, and of what it needs on the way; perhaps not there yet."""
+        return cache_dir("bank") / f"{self.task.slug}-{self.encoder_name}-{self.bank_key}"
 
     def _tuning(self) -> tuple[dict[str, object], ...]:
         """Return how encoders are trained with the heads, where they are; else nothing."""
