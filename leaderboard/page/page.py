@@ -13,7 +13,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from leaderboard.page.frames import embedded, json_text
-from leaderboard.page.shown import CELL, COUNTS, RANKS, STANDING, shown
+from leaderboard.page.shown import CELL, COUNTS, RANKS, STANDING, nobody, shown
+from leaderboard.status import MEANING, NOBODY, UNCOUNTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +58,6 @@ class Contents:
 
 def board_page(board: "Board") -> Iterator[str]:
     """Yield the page of a board, some text at a time."""
-    from leaderboard.status import MEANING
-
     meaning = {str(status): text for status, text in MEANING.items()}
     return page(Contents(board.frame, board.entries, board.wins, board.rules, board.skipped, meaning))
 
@@ -100,6 +99,7 @@ def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> It
         "meaning": dict(contents.meaning or {}),
         "skipped": [line.encode("utf-8", "replace").decode() for line in contents.skipped],
         "columns": {"All cells": STANDING, "One cell": CELL},
+        "nobody": nobody(contents.long),
         **_counts(contents),
     }
     return environment.get_template("page.html").generate(told)
@@ -131,6 +131,9 @@ def _meta(
         "standing": shown(STANDING, contents.entries),
         "cell": cell,
         "ranks": [column for name in RANKS for column in cell if column["column"] == name],
+        "meaning": dict(contents.meaning or {}),
+        "nobody": list(NOBODY),
+        "uncounted": list(UNCOUNTED),
         "counts": {name: words for name, words in COUNTS.items() if name in contents.entries},
         "zoo": {name: asdict(each) for name, each in zoo.items()},
     }

@@ -59,6 +59,21 @@ function originOf(frame, row) {
   return frame.at(row, "verified") || (source === null || source === "built-in" ? "built-in" : "unverified");
 }
 
+// Whether what stands in a row counts at all; an entry is a row of counts and always does.
+function counts(frame, row) {
+  return !meta.uncounted.includes(frame.at(row, "status"));
+}
+
+// Whether a row is on the Pareto front: none is where nobody's figures count, whatever its file says.
+function isFront(frame, row) {
+  return frame.has("pareto_layer") ? frame.at(row, "pareto_layer") === 1 : frame.at(row, "pareto") === true && counts(frame, row);
+}
+
+// A status and what it says.
+function meant(status) {
+  return meta.meaning[status] ? `${status}: ${meta.meaning[status]}` : status;
+}
+
 // What must be known of an entry before its figures are used; nothing where it is complete.
 function remarks(frame, row) {
   const found = [];

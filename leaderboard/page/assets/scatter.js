@@ -7,7 +7,7 @@ class Scatter {
     new ResizeObserver(() => { if (box.clientWidth !== this.width) this.draw(); }).observe(box);
   }
 
-  // points: {name, x, y, reach: [xlow, xhigh, ylow, yhigh], front, partial, doubted, shape, lines}
+  // points: {name, x, y, reach: [xlow, xhigh, ylow, yhigh], front, partial, doubted, uncounted, shape, lines}
   show(points, axes) {
     this.points = points.sort((one, two) => one.x - two.x || one.y - two.y);
     this.axes = axes;
@@ -78,7 +78,7 @@ class Scatter {
 
   mark(point, place) {
     const [x, y] = this.places[place];
-    const names = ["point", point.front && "on-front", point.partial && "partial", point.doubted && "doubted"];
+    const names = ["point", point.front && "on-front", point.partial && "partial", point.doubted && "doubted", point.uncounted && "uncounted"];
     const made = drawn("path", {
       class: names.filter(Boolean).join(" "), d: SHAPES[point.shape](x, y), role: "button", tabindex: place === 0 ? 0 : -1,
       "aria-label": `${point.name}: ${point.lines.join("; ")}`, "data-name": point.name,

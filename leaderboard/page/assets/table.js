@@ -128,7 +128,7 @@ const CELLS = {
   status(frame, row, column) {
     const said = String(frame.at(row, column.column) ?? "");
     const flags = frame.at(row, "flags") || "";
-    const front = frame.at(row, "pareto") ? word("front", "good") : null;
+    const front = isFront(frame, row) ? word("front", "good") : null;
     return [element("td", { class: "words" }, word(said), front, flags ? element("small", {}, element("bdi", {}, flags)) : null), said, [said, flags, front ? "front" : ""]];
   },
 };
