@@ -396,7 +396,7 @@ def test_cells_that_count_for_nobody_are_named_once(opened_of):
         "task-00000 · encoder-1 · random · seed 0 · 16 runs",
     ]
     note.locator("a").nth(1).click()
-    page.wait_for_function("document.getElementById('table-title').textContent === 'One cell of task-00000'")
+    sync_api.expect(page.locator("#table-title")).to_have_text("One cell of task-00000")
     assert page.locator("#cell").input_value() == cells[1]
     assert note.is_hidden()
     assert "confounded: counts <b>not</b>" in page.locator("#sub").inner_text()

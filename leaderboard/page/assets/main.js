@@ -263,6 +263,11 @@ for (const button of document.querySelectorAll("[data-download]")) {
     else save("shown.csv", view.frame.csv(table.rows.filter((row) => row.shown).map((row) => row.row)));
   });
 }
+let resized = 0;
+addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => table.fit(), 200);
+});
 addEventListener("popstate", follow);
 addEventListener("hashchange", follow);
 theme(remembered() in THEMES ? remembered() : "");
