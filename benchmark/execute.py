@@ -20,6 +20,7 @@ from benchmark.scope import Scope
 from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
+from benchmark.whole_model import forget_embeddings
 from models.encoders.base import Encoder, trainable_encoders
 from models.encoders.choice import chosen_encoder
 from models.encoders.objective_name import PretrainObjective
@@ -27,7 +28,7 @@ from models.encoders.seen import refuse_fitted, seen_of
 from models.heads import HeadConfig
 from models.quantizers import Quantizer
 from models.quantizers.contract import check
-from models.quantizers.zoo import refuse_taken, resolve, split_names
+from models.quantizers.zoo import is_of_zoo, refuse_taken, resolve, split_names
 from molecules.cache import cache_dir, writable
 from molecules.errors import DataError, MolmisError, UnknownNameError
 from molecules.progress import SILENT, Progress
@@ -75,6 +76,8 @@ class Settings:
         File of molecules that the encoder is pretrained on; None for those that come with RDKit.
     objective : PretrainObjective or None
         What it is pretrained on; None for what is usual.
+    race : bool
+        Whether the plain indicator is found by racing, to within its resolution.
     own : mapping of str to Quantizer
         Further quantizers, by names that stand for nothing else.
     """
@@ -94,6 +97,7 @@ class Settings:
     train_on: TrainOn = TrainOn.HALF
     pretrain_on: Path | None = None
     objective: PretrainObjective | None = None
+    race: bool = False
     own: Mapping[str, Quantizer] = field(default_factory=dict)
 
 
@@ -141,7 +145,14 @@ def plan_cell(
         progress.note(seen)
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
     protocol = Protocol(
-        settings.runs, split, test_share, settings.seed, head, settings.scope, settings.train_encoder
+        settings.runs,
+        split,
+        test_share,
+        settings.seed,
+        head,
+        settings.scope,
+        settings.train_encoder,
+        settings.race,
     )
     return Cell(task, records, encoder, zoo, protocol, device), flags
 
@@ -190,10 +201,13 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     """Measure a planned cell, or read it from the results store where it is there already."""
     path = result_path(settings.results, cell)
     stored = read_if_whole(path, progress)
+    if stored is not None and not _is_of(stored, cell):
+        progress.note(f"result {path} does not hold the quantizers of this cell; it is measured again")
+        stored = None
     if stored is not None and _has_all(stored, settings):
         progress.note(f"results: reused {path}")
         return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
-    rows, sizes = evaluate_cell(cell, progress)
+    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
         found = attack_cell(cell, progress)
@@ -203,8 +217,21 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     write_cell(path, result)
     with suppress(DataError):  # a board of many cells is quicker for it, and can do without
         summary_of(path)
+    forget_embeddings(cell)
     progress.note(f"results: wrote {path}")
     return result
+
+
+def _is_of(stored: CellResult, cell: Cell) -> bool:
+    """Tell whether a stored result holds what the name of its file says: a stranger may have written it."""
+    said = stored.facts.get("quantizers")
+    named = set(stored.rows["quantizer"]) if "quantizer" in stored.rows else set()
+    return said == _identities(cell) and named == set(cell.quantizers)
+
+
+def _identities(cell: Cell) -> dict[str, str]:
+    """Return what tells the quantizers of a cell from others."""
+    return {name: quantizer.identity() for name, quantizer in cell.quantizers.items()}
 
 
 def _has_all(stored: CellResult, settings: Settings) -> bool:
@@ -301,12 +328,14 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         ),
         "encoder": cell.encoder_name,
         "train_encoder": protocol.train_encoder,
+        "race": protocol.race,
         "encoder_key": cell.encoder.key,
         "encoder_parameters": cell.encoder.parameters,
         "encoder_options": cell.encoder.options(),
         "encoder_seen": seen_of(cell.encoder, records.smiles).facts(),
         "scope": str(protocol.scope),
-        "quantizers": {name: quantizer.identity() for name, quantizer in cell.quantizers.items()},
+        "quantizers": _identities(cell),
+        "own_quantizers": [name for name in cell.quantizers if not is_of_zoo(name)],
         "quantizer_flags": {name: list(said) for name, said in flags.items() if said},
         "key": cell.key,
         "protocol_version": PROTOCOL_VERSION,

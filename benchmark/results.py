@@ -35,7 +35,7 @@ FORMAT_VERSION = 2
 #: part of the protocol it is: cells of two versions are never ranked together. Results that tell none have 1.
 PROTOCOL_VERSION = 1
 #: Facts that say where and when a result was made, on which none of its figures depends.
-PROVENANCE = ("measured", "commit", "origin", "python", "versions")
+PROVENANCE = ("measured", "commit", "origin", "python", "versions", "submission")
 
 
 @dataclass(frozen=True)

@@ -53,13 +53,16 @@ MODULES = (
 #: Facts on which it does not depend what a cell measures: its quantizers, what was found, where and when.
 #: Cells that agree in all others measure the same thing, each of its own quantizers.
 NOT_SETTING = (
-    *(*PROVENANCE, "format", "protocol_version", "key", "device", "quantizers", "quantizer_flags"),
+    *(*PROVENANCE, "format", "protocol_version", "key", "device"),
+    *("quantizers", "quantizer_flags", "own_quantizers"),
     *(f"{kind}_key" for kind in BESIDE),
     *("cleaning", "data", "encoder_seen", "exchangeability", "twins", "unscored"),
     *("official_seeds", "source_protocol"),  # said of the task, by earlier and by present versions
 )
 #: The columns of a summary after those of the table.
-CELL_COLUMNS = ("split", "cell", "setting", "protocol_version", "measured", "code")
+CELL_COLUMNS = ("split", "cell", "setting", "protocol_version", "measured", "code", "origin")
+#: Where a quantizer is from that is not of the zoo: a file of the user's, or what a stranger handed in.
+LOCAL, SUBMITTED = "local", "submission"
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def _table(result: CellResult, path: Path, aggregate: Aggregate, indicator: Indi
             protocol_version=protocol_version(facts),
             measured=str(facts.get("measured", "")),
             code=[content_key(told.get(name, "")) for name in table["quantizer"]],
+            origin=[_origin(facts, name) for name in table["quantizer"]],
             flags=[_with_lost(said, result.lost) for said in table["flags"]],
         )
     except DataError as error:
@@ -184,6 +188,14 @@ def _table(result: CellResult, path: Path, aggregate: Aggregate, indicator: Indi
 def _with_lost(flags: str, lost: Mapping[str, str]) -> str:
     """Return the flags of a row and that frames of its cell could not be used."""
     return "; ".join([*([flags] if flags else []), *(f"{kind} could not be read" for kind in lost)])
+
+
+def _origin(facts: Mapping[str, object], name: str) -> str:
+    """Return where a quantizer is from; empty for the zoo."""
+    own = facts.get("own_quantizers")
+    if facts.get("submission") == name:
+        return SUBMITTED
+    return LOCAL if isinstance(own, list) and name in own else ""
 
 
 def setting_key(facts: Mapping[str, object]) -> str:

@@ -85,11 +85,12 @@ def _facts(seed: int, task: str, encoder: str, kind: str, runs: int) -> dict[str
     metric = METRICS[kind][0]
     return {
         "task": task, "task_version": 1, "kind": kind, "targets": ["y"], "metric": metric,
-        "source_protocol": "", "train_encoder": False, "twins": {}, "encoder": encoder,
+        "source_protocol": "", "train_encoder": False, "race": False, "twins": {}, "encoder": encoder,
         "performance_unit": "label" if kind == "regression" else "",
         "encoder_key": content_key(encoder), "encoder_parameters": 254853, "encoder_options": {},
         "encoder_seen": {"labels_declared": True, "molecules": 0, "of": 1573}, "scope": "head",
         "quantizers": {name: f"{name} of the synthetic cells" for name in QUANTIZERS}, "quantizer_flags": {},
+        "own_quantizers": [],
         "key": content_key(seed, task, encoder, runs), "protocol_version": PROTOCOL_VERSION,
         **{f"{frame}_key": "drawn" for frame in ("attacks", "records", "full_pool", "joint_release")},
         "runs": runs, "seed": seed, "split": "random", "test_share": 0.2,

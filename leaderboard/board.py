@@ -41,7 +41,7 @@ class Source:
     Attributes
     ----------
     name : str
-        ``"built-in"``, or the name of a submission.
+        ``"built-in"``, the name of a submission, or ``"local"``: a file of the user's that was measured here.
     author : str
         Who submitted it.
     verified : str
@@ -253,12 +253,22 @@ def _finished(frame: "pd.DataFrame", sources: Mapping[str, Source]) -> "pd.DataF
     frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
     names = pd.Index(frame["quantizer"].unique())
     where = names.get_indexer(frame["quantizer"])
-    known = [sources.get(name, Source()) for name in names]
+    origins = frame["origin"].groupby(frame["quantizer"]).max()
+    known = [sources.get(name) or _unknown(name, origins[name]) for name in names]
     told = {
         column: pd.array([getattr(source, part) for source in known], dtype=frame["quantizer"].dtype)[where]
         for column, part in (("source", "name"), ("author", "author"), ("verified", "verified"))
     }
-    frame = with_status(frame.assign(**told))
+    frame = with_status(frame.drop(columns="origin").assign(**told))
     first = (*STABLE_COLUMNS, *_CELL_COLUMNS)
     rest = [name for name in frame.columns if name not in (*first, *_LAST_COLUMNS)]
     return frame[[*first, *rest, *_LAST_COLUMNS]]
+
+
+def _unknown(name: str, origin: str) -> Source:
+    """Return where a quantizer is from that no submission here tells of."""
+    from benchmark.summaries import LOCAL, SUBMITTED
+
+    if origin == SUBMITTED:  # its folder was taken away, or is refused
+        return Source(name, verified="unverified")
+    return Source("local") if origin == LOCAL else Source()

@@ -34,6 +34,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def as_line(text: str) -> str:
+    """Return what the program says of a stranger's file as a line that a manifest may hold."""
+    kept = "".join(letter if letter.isprintable() and letter not in _MARKS else " " for letter in text)
+    return " ".join(kept.split()).lstrip("=+-@ ")[:200].rstrip() or "no words"
+
+
 #: One line of words, written by a stranger.
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain)]
 #: What the board calls a submission: it names a folder, too.

@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from benchmark.results import CellResult, read_cell
+from benchmark.results import CellResult
 from leaderboard.compare import compare
 from leaderboard.contained import Bench
 from leaderboard.folder import Submission
 from leaderboard.machine import machine
-from leaderboard.manifest import CellEntry, Machine, now
+from leaderboard.manifest import Machine, now
 from leaderboard.protocol import Place
+from leaderboard.submitted_results import submitted_results
 from leaderboard.verification import Verification, VerifiedCell
 from models.encoders.base import trainable_encoders
 from molecules.cache import cache_dir
@@ -47,49 +47,6 @@ def drawn(submission: Submission, share: float, seed: int) -> list[Place]:
     count = max(1, math.ceil(share * len(places) - 1e-9))
     hashed = hashlib.sha256(f"{submission.sha256}:{seed}".encode()).digest()
     return sorted(random.Random(hashed).sample(places, count))  # noqa: S311  # the seed is the secret
-
-
-def submitted_results(submission: Submission) -> dict[Place, CellResult]:
-    """Return the results of all cells of a submission, after checking that each is what it is said to be.
-
-    Raises
-    ------
-    DataError
-        If a file is damaged or holds something else.
-    """
-    found = {}
-    for place, cell in submission.cells().items():
-        result = read_cell(submission.result(cell))
-        _check_facts(submission, place, cell, result)
-        found[place] = result
-    return found
-
-
-def _check_facts(submission: Submission, place: Place, cell: CellEntry, result: CellResult) -> None:
-    """Refuse a result of something else."""
-    from models.quantizers.zoo import resolve
-
-    protocol = submission.protocol
-    names = [*resolve(["float32", *protocol.quantizers]), submission.name]
-    wanted: dict[str, Any] = {
-        "task": place.task, "encoder": place.encoder, "seed": place.seed, "runs": protocol.runs,
-        "key": cell.key,
-    }  # fmt: skip
-    for name, value in wanted.items():
-        if result.facts.get(name) != value:
-            raise DataError(
-                f"{submission.result(cell)} is not of the cell {place}: its {name} is another one"
-            )
-    told = result.facts.get("quantizers")
-    rows = list(dict.fromkeys(result.rows["quantizer"])) if "quantizer" in result.rows else []
-    if not isinstance(told, dict) or sorted(told) != sorted(names) or sorted(rows) != sorted(names):
-        raise DataError(
-            f"{submission.result(cell)} is to hold {submission.name} and the quantizers of the protocol "
-            f"{protocol.name}, and holds others"
-        )
-    for kind in ("attacks", "records", "joint_release"):
-        if getattr(result, kind) is None:
-            raise DataError(f"{submission.result(cell)}: its file of {kind} is damaged or of another cell")
 
 
 def verify(

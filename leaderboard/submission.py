@@ -26,7 +26,7 @@ from leaderboard.folder import (
     read_submission,
 )
 from leaderboard.machine import machine, spent, total
-from leaderboard.manifest import About, CellEntry, File, Manifest, Source, about, now
+from leaderboard.manifest import About, CellEntry, File, Manifest, Source, about, as_line, now
 from leaderboard.protocol import CURRENT, BoardProtocol, Place, get_protocol
 from leaderboard.sandbox import SandboxError
 from leaderboard.submitted import publish, store_of
@@ -232,7 +232,7 @@ def _measured(wanted: Asked, bench: Bench, work: Work, progress: Progress) -> Su
         created=now(),
         source=Source(sha256=wanted.sha256),
         bits=bits,
-        flags=flags,
+        flags=tuple(map(as_line, flags[:20])),
         containment=first.containment,
         versions=first.versions,
         commit=first.commit,

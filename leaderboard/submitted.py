@@ -1,14 +1,15 @@
 """What the board knows of submissions: their authors, whether they were verified, and their results."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leaderboard.board import Source as Origin
 from leaderboard.folder import KINDS, Submission, found, read_manifest, read_submission
 from leaderboard.protocol import PROTOCOLS, BoardProtocol
-from leaderboard.verification import verdict_of
-from molecules.errors import MolmisError
+from leaderboard.verification import VERIFIED, verdict_of
+from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
 
 
@@ -69,25 +70,35 @@ def _told(submission: Submission) -> Submitted:
     return Submitted(said.name, said.author, verdict_of(submission), said.paper or "")
 
 
-def publish(submission: Submission, store: Path) -> Iterator[Path]:
+def publish(submission: Submission, store: Path, *, again: bool = False) -> Iterator[Path]:
     """Copy the results of a submission into a results store, those that are not there; yield their paths.
 
     Every file is written whole or not at all, that of a cell's rows after those beside it. What is there
     already is left alone, so that it can be done again at any time.
 
+    Parameters
+    ----------
+    submission : Submission
+        Whole; see :func:`leaderboard.folder.read_submission`.
+    store : Path
+        The results store.
+    again : bool
+        Whether what is there under the name of one of its cells may be of something else, and is replaced.
+
     Raises
     ------
     DataError
-        If a file is damaged, or the store cannot be written.
+        If a file is damaged or holds something else than its manifest says, or the store cannot be written.
     """
-    from benchmark.results import read_cell, write_cell
+    from benchmark.results import write_cell
+    from leaderboard.submitted_results import read_result
 
-    for cell in submission.manifest.cells:
-        path = submission.result(cell)
-        target = store / path.name
-        if target.exists() and all((store / kind / path.name).exists() for kind in KINDS):
+    for place, cell in submission.cells().items():
+        target = store / submission.result(cell).name
+        if not again and _is_whole(target):
             continue
-        write_cell(target, read_cell(path))
+        result = read_result(submission, place, cell)
+        write_cell(target, replace(result, facts={**result.facts, "submission": submission.name}))
         yield target
 
 
@@ -104,11 +115,15 @@ def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> di
         Is told of what was copied, and of what cannot be read.
     """
     trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
-    told = {}
-    for submission in _readable(submissions, trials, progress):
+    readable, told = list(_readable(submissions, trials, progress)), {}
+    rivals = _rivals(readable)
+    for submission in readable:
+        against = rivals.get(submission.name, [])
         try:
-            if not _is_there(submission, results):
-                for path in publish(read_submission(submission.folder), results):
+            _refuse_contested(submission, against)
+            if against or not _is_there(submission, results):
+                whole = read_submission(submission.folder)
+                for path in publish(whole, results, again=bool(against)):
                     progress.note(f"results: wrote {path}")
         except MolmisError as error:
             progress.note(f"submission skipped: {error}")
@@ -119,5 +134,33 @@ def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> di
 
 def _is_there(submission: Submission, store: Path) -> bool:
     """Return whether a store has every file of a submission, by name."""
-    names = [submission.result(cell).name for cell in submission.manifest.cells]
-    return all((store / kind / name).exists() for name in names for kind in ("", *KINDS))
+    return all(_is_whole(store / submission.result(cell).name) for cell in submission.manifest.cells)
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether the rows of a cell and all that belongs beside them are there."""
+    return path.exists() and all((path.parent / kind / path.name).exists() for kind in KINDS)
+
+
+def _rivals(submissions: Sequence[Submission]) -> dict[str, list[Submission]]:
+    """Return, by name, the submissions that claim a cell of each: a key is one quantizer's, so one lies."""
+    claims: dict[str, list[Submission]] = defaultdict(list)
+    for submission in submissions:
+        for cell in submission.manifest.cells:
+            claims[cell.key].append(submission)
+    found: dict[str, dict[str, Submission]] = defaultdict(dict)
+    for claimed in claims.values():
+        for one in claimed if len(claimed) > 1 else ():
+            found[one.name] |= {other.name: other for other in claimed if other is not one}
+    return {name: list(others.values()) for name, others in found.items()}
+
+
+def _refuse_contested(submission: Submission, rivals: Sequence[Submission]) -> None:
+    """Refuse a submission that claims a cell of another one, unless it alone was verified."""
+    verified = [one.name for one in rivals if verdict_of(one) == VERIFIED]
+    if rivals and (verified or verdict_of(submission) != VERIFIED):
+        other = (verified or [rivals[0].name])[0]
+        raise DataError(
+            f"{submission.folder} and {other} claim the same cell, so one of them is forged; verify both "
+            "(python -m leaderboard.verify FOLDER), and take away the one that is not as it says"
+        )

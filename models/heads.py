@@ -91,7 +91,7 @@ class Heads:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = _linear(hidden, weight, bias)
             if layer < last:
-                hidden = hidden.relu()
+                hidden = hidden.relu_()  # nobody else has what a linear layer has just made
                 hidden = hidden if between is None else between(hidden)
         return hidden
 
@@ -106,7 +106,8 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if inputs.dim() == 2:  # one large matrix product for all heads
         heads, out, _ = weight.shape
         product = inputs @ weight.reshape(heads * out, -1).T
-        return product.view(-1, heads, out).transpose(0, 1) + bias[:, None]
+        product += bias.flatten()
+        return product.view(-1, heads, out).transpose(0, 1)
     return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))
 
 

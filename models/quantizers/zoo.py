@@ -184,6 +184,11 @@ def refuse_taken(name: str, chosen: Iterable[str] = ()) -> None:
         raise MolmisError(f"the name {name!r} stands for something else in the zoo; choose another one")
 
 
+def is_of_zoo(name: str) -> bool:
+    """Tell whether a canonical name is that of a quantizer of this project, and of nobody's own file."""
+    return name in {*QUANTIZERS, *ROWS} or name.partition(":")[0] in FAMILIES
+
+
 def canonical_name(quantizer: Quantizer) -> str:
     """Return the registered name of ``quantizer``, or else the specification that :func:`resolve` reads back.
 

@@ -12,6 +12,7 @@ from benchmark import plan
 from benchmark.execute import Settings, measure
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
+from benchmark.results import read_cell, write_cell
 from benchmark.summaries import read_summary, summary_key
 from benchmark.tables import summarise
 from models.heads import HeadConfig
@@ -101,6 +102,26 @@ def test_a_quantizer_that_breaks_the_contract_is_refused_before_anything_is_load
 def test_no_quantizer_is_refused(given, settings):
     with pytest.raises(MolmisError, match="--quantizers names none"):
         measure(task(), DataOptions(), settings(*given))
+
+
+def test_a_stored_result_of_other_quantizers_is_measured_again(settings, own_cache):
+    first = measure(task(), DataOptions(), settings("sign"))
+    (path,) = (settings("sign").results).glob("*.parquet")
+    forged = first.rows.replace({"quantizer": {"sign": "stranger"}}).assign(rate=0.0)
+    facts = {**first.facts, "quantizers": {"float32": "", "stranger": ""}}
+    write_cell(path, replace(first, rows=forged, facts=facts))
+    listener = Listener()
+    again = measure(task(), DataOptions(), settings("sign"), listener)  # type: ignore[arg-type]
+    assert any("does not hold the quantizers of this cell" in note for note in listener.notes)
+    pd.testing.assert_frame_equal(again.rows, first.rows)
+    pd.testing.assert_frame_equal(read_cell(path).rows, first.rows, check_dtype=False)
+
+
+def test_a_quantizer_of_the_users_own_is_told(settings, own_cache, tmp_path):
+    (tmp_path / "mine.py").write_text("BITS = 1\n\n\ndef quantize(matrix):\n    return (matrix > 0) - 0.5\n")
+    asked = settings("sign", str(tmp_path / "mine.py"))
+    found = measure(task(), DataOptions(), asked)
+    assert found.facts["own_quantizers"] == ["mine"]
 
 
 def test_attacks_are_added_to_a_result_and_kept(settings, own_cache):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmark.execute import Settings, measure
 from benchmark.frame_file import frame_content, read_frame, write_frame
 from benchmark.results import read_cell
 from leaderboard import (
@@ -35,7 +36,7 @@ from leaderboard.submitted import brought, publish, sources
 from molecules.cache import content_key
 from molecules.errors import MolmisError
 from tasks.task import DataOptions
-from tests.leaderboard.tiny import PROTOCOL, SOURCE, source, tiny
+from tests.leaderboard.tiny import PROTOCOL, SOURCE, TASK, source, tiny
 from tests.listener import Listener
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -490,6 +491,49 @@ def test_results_of_folders_from_elsewhere_reach_the_store_once(made, tmp_path):
     assert any("broken" in note for note in notes.notes)
     assert list(publish(read_submission(made), store)) == []
     assert "broken" not in sources(made.parents[1], progress=notes)
+
+
+def test_a_result_of_something_else_does_not_reach_the_store(made, tmp_path):
+    path = read_manifest(made).result(read_manifest(made).manifest.cells[0])
+    frame, facts = read_frame(path)
+    own = {name: said for name, said in facts["quantizers"].items() if name != "quarters"}
+    write_frame(path, frame[frame["quantizer"] != "quarters"], {**facts, "quantizers": own})
+    rehash(made)
+    notes, store = Listener(), tmp_path / "results"
+    assert brought(made.parents[1], store, notes) == {}
+    assert any("is to hold quarters" in note for note in notes.notes)
+    assert not list(store.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_two_submissions_that_claim_one_cell(verified, made, tmp_path):
+    thief = shutil.copytree(made, made.parent / "thief")
+    rewritten(thief, lambda told: told["about"].update(name="thief"))
+    if verified:
+        with_verdict(made, "verified")
+    notes, store = Listener(), tmp_path / "results"
+    assert list(brought(made.parents[1], store, notes)) == (["quarters"] if verified else [])
+    assert sum("claim the same cell" in note for note in notes.notes) == (1 if verified else 2)
+    assert len(list(store.glob("*.parquet"))) == (2 if verified else 0)
+
+
+def test_results_whose_submission_was_taken_away_are_unverified(made, tmp_path):
+    frame = board(tmp_path / "results", submissions=made.parents[1]).frame
+    assert "origin" not in frame
+    with_verdict(made, "verified")
+    shutil.rmtree(made)
+    frame = board(tmp_path / "results", submissions=made.parents[1]).frame
+    told = frame.drop_duplicates("quantizer").set_index("quantizer")[["source", "author", "verified"]]
+    assert told.loc["quarters"].tolist() == ["quarters", "", "unverified"]
+    assert told.loc["sign"].tolist() == ["built-in", "", ""]
+
+
+def test_a_quantizer_of_ones_own_is_local(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "cache"))
+    asked = Settings("ecfp", ("sign", str(source(tmp_path))), 2, results=tmp_path / "results", attacks=False)
+    measure(TASK, DataOptions(), asked)
+    frame = board(tmp_path / "results").frame.set_index("quantizer")
+    assert frame["source"].to_dict() == {"float32": "built-in", "sign": "built-in", "mine": "local"}
 
 
 def test_the_machine_is_told_without_a_name():
