@@ -46,8 +46,8 @@ class Shown:
 _ORIGIN = Shown(
     "verified",
     "origin",
-    "Built-in; or of a submission: verified (measured again, and the same), mismatching (measured again, and "
-    "not the same), unverified (as submitted).",
+    "Built-in; local: a file of the user's, measured here; or of a submission: verified (measured again, and "
+    "the same), mismatching (measured again, and not the same), unverified (as submitted).",
     kind="origin",
 )
 _BITS = Shown("bits", "bits", "Nominal bits per quantized weight.", 2)

@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.synthetic_board import contents
+from leaderboard.page import page as page_text
+from leaderboard.page.zoo import Described
 from leaderboard.text import csv_text
 from tests.leaderboard.page_board import BREAKS_OUT, SCRIPT, hostile, text_of
 
@@ -428,3 +431,28 @@ def test_a_cell_measured_in_parts_is_one(browser, tmp_path):
     on_front = page.locator(".point.on-front").evaluate_all("all => all.map(each => each.dataset.name)")
     assert sorted(on_front) == sorted(best)
     page.close()
+
+
+def test_the_formula_of_a_submission_is_shown_as_text(browser, tmp_path):
+    said = f"{SCRIPT} <img src=x onerror=alert(2)> s · sgn(w)"
+    zoo = {
+        "submitted-001": Described(formula=said, reference="https://example.org/a", remark="No curve here."),
+        BREAKS_OUT: Described(remark="No formula given."),
+    }
+    board = replace(BOARD, entries=contents(16, 24).entries, long=contents(16, 24).long)
+    file = tmp_path / "formula.html"
+    file.write_text("".join(page_text(board, zoo)), encoding="utf-8", newline="")
+    page = browser.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(file.as_uri() + "#quantizer=submitted-001")
+    detail = page.locator("#detail")
+    assert detail.locator("code").all_inner_texts() == [said]  # and no empty configuration
+    text = detail.inner_text()
+    assert "https://example.org/a" in text
+    assert "No curve here." in text
+    assert detail.locator("img, script, svg, a").count() == 0
+    page.goto(file.as_uri() + "#quantizer=submitted-002")
+    assert "Neither its formula nor its curve is known here." in detail.inner_text()
+    page.close()
+    assert dialogs == []

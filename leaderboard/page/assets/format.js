@@ -46,7 +46,7 @@ function told(frame, row, shown) {
 }
 
 const TONE = {
-  verified: "good", mismatching: "bad", unverified: "warn", "built-in": "plain",
+  verified: "good", mismatching: "bad", unverified: "warn", "built-in": "plain", local: "plain",
   counted: "plain", flagged: "warn", confounded: "bad", degenerate: "bad", "float32 without skill": "bad",
 };
 
@@ -56,7 +56,7 @@ function word(text, tone) {
 
 function originOf(frame, row) {
   const source = frame.at(row, "source");
-  return frame.at(row, "verified") || (source === null || source === "built-in" ? "built-in" : "unverified");
+  return frame.at(row, "verified") || (source === null || source === "built-in" ? "built-in" : source === "local" ? "local" : "unverified");
 }
 
 // Whether what stands in a row counts at all; an entry is a row of counts and always does.

@@ -144,7 +144,7 @@ const CELLS = {
   origin(frame, row) {
     const said = originOf(frame, row);
     const source = frame.at(row, "source");
-    const named = source && source !== "built-in" ? element("small", {}, element("bdi", {}, source)) : null;
+    const named = source && source !== said ? element("small", {}, element("bdi", {}, source)) : null;
     return [element("td", { role: "cell", class: "words" }, word(said), named), said, [said]];
   },
   standing(frame, row) {
