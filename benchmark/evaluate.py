@@ -26,6 +26,9 @@ from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from tasks.twins import twins_of, twins_text
 
+#: Names of the two stages of a block of runs.
+TRAINING, EVALUATING = "training heads", "quantizing and evaluating"
+
 
 def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame, dict[str, object]]:
     """Measure a cell.
@@ -55,7 +58,7 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
     unfinished = [runs for runs in store.blocks if len(found[runs]) < len(cell.quantizers)]
     _train_missing(cell, data, store, unfinished, progress)
-    with progress.stage("quantizing and evaluating", wanted - reused) as step:
+    with progress.stage(EVALUATING, wanted - reused) as step:
         for runs in unfinished:
             found[runs] = _evaluate_missing(cell, data, store, runs, found[runs], step)
     rows = pd.concat(
@@ -79,6 +82,29 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         if said := twins_text(sizes["twins"]):
             progress.note(said)
     return rows, sizes
+
+
+def evaluate_runs(cell: Cell, data: CellData, runs: range, progress: Progress = SILENT) -> None:
+    """Train and evaluate one block of runs of a cell, as far as that is not done, and keep both.
+
+    Whoever measures the cell afterwards, in whichever process, finds them in the cache.
+
+    Parameters
+    ----------
+    cell : Cell
+        What they are trained on.
+    data : CellData
+        Its tensors.
+    runs : range
+        One of ``BlockStore(cell, ...).blocks``.
+    """
+    store = BlockStore(cell, progress)
+    found = store.evaluations(runs)
+    missing = len(cell.quantizers) - len(found)
+    if missing:
+        _train_missing(cell, data, store, [runs], progress)
+        with progress.stage(EVALUATING, missing) as step:
+            _evaluate_missing(cell, data, store, runs, found, step)
 
 
 @dataclass(frozen=True)
@@ -198,7 +224,7 @@ def _train_missing(
     if needed > (training := sum(map(len, missing))):
         progress.note(f"bank: reused {needed - training} of {needed} trained runs")
     if missing:
-        with progress.stage("training heads", cell.protocol.head.epochs * len(missing)) as step:
+        with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
             for runs in missing:
                 store.save_bank(_train(cell, data, runs, step))
 
