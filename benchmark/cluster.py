@@ -6,14 +6,14 @@ one way of computing; what is lost with a node is done again elsewhere, and what
 cache.
 """
 
+import itertools
 import math
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from benchmark.blocks import BlockStore
 from benchmark.cluster_connection import connect, imported_ray
-from benchmark.cluster_progress import Board, Message, Relay
+from benchmark.cluster_progress import Board, Message, Relay, Source
 from benchmark.cluster_tasks import Outcome, Parcel, Site, carry_out, look_around, not_shared
 from benchmark.evaluate import EVALUATING, TRAINING
 from benchmark.execute import Flags, Settings, plan_cell, stored_result
@@ -47,7 +47,7 @@ _LOOK, _COUNT = 0.1, 3.0
 class Cluster:
     """Measures cells on a Ray cluster; see :class:`benchmark.execution.Executor`.
 
-    To be used as a context: connects when it is entered, and cancels what is not finished when it is left.
+    To be used as a context: connects when it is entered; what is not finished when it is left is ended.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Cluster:
         self._execution, self._progress = execution, progress
         self._results = settings.results.resolve()
         self._ray = imported_ray()
-        self._stopped = threading.Event()
+        self._stopped, self._numbers = threading.Event(), itertools.count(1)
         self._encoders: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._alive: dict[str, str] = {}
         self._counted, self._waiting = 0.0, False
@@ -188,47 +188,44 @@ class Cluster:
 
     def _carry(self, cell: Cell, flags: Flags, settings: Settings) -> CellResult:
         """Carry a cell through the cluster, in a thread of its own."""
-        label = f"{cell.task.name} · {cell.encoder_name}"
         parcel = self._ray.put(Parcel.of(cell, self._site))
-        # of one encoder one at a time: two tasks must not pretrain it at once
-        with self._encoders[cell.encoder.key], self._sent([(label, "prepare")], parcel) as refs:
-            self._outcome(label, refs[0])
-        blocks = self._unfinished(cell, label)
-        with self._sent(
-            [(_of(label, runs), "block", runs.start, runs.stop) for runs in blocks], parcel
-        ) as refs:
-            for runs, ref in zip(blocks, refs, strict=True):
-                self._outcome(_of(label, runs), ref)
+        whole = self._source(_label(cell))
+        with self._encoders[
+            cell.encoder.key
+        ]:  # one at a time: two tasks must not pretrain an encoder at once
+            self._outcomes([(whole, "prepare")], parcel)
+        blocks = self._unfinished(cell, whole)
+        self._outcomes([(source, "block", runs.start, runs.stop) for source, runs in blocks], parcel)
         settings = replace(settings, own={})  # they are in the cell
-        with self._sent([(label, "finish", flags, settings)], parcel) as refs:
-            result = self._outcome(label, refs[0]).result
-        if result is None:
-            raise RuntimeError(f"{label}: the task that measures the cell returned nothing")
-        return result
+        (outcome,) = self._outcomes([(whole, "finish", flags, settings)], parcel)
+        if outcome.result is None:
+            raise RuntimeError(f"{whole.label}: the task that measures the cell returned nothing")
+        return outcome.result
 
-    def _unfinished(self, cell: Cell, label: str) -> list[range]:
+    def _source(self, label: str) -> Source:
+        return Source(label, next(self._numbers))
+
+    def _unfinished(self, cell: Cell, whole: Source) -> list[tuple[Source, range]]:
         """Return the blocks of a cell that are not in the cache, after telling how much there is to do."""
         store = BlockStore(cell, SILENT)
         found = {runs: len(store.evaluations(runs)) for runs in store.blocks}
         wanted, reused = len(cell.quantizers), sum(found.values())
         if reused:
-            self._relay.tell(
-                Message(
-                    label,
-                    "note",
-                    f"evaluation: reused {reused} of {wanted * len(found)} blocks of quantizer x runs",
-                )
-            )
-        blocks = [runs for runs, there in found.items() if there < wanted]
-        for runs in blocks:
+            said = f"evaluation: reused {reused} of {wanted * len(found)} blocks of quantizer x runs"
+            self._relay.tell(Message(whole, "note", said))
+        blocks = []
+        for runs in (runs for runs, there in found.items() if there < wanted):
+            source = self._source(f"{whole.label}, runs {runs.start} to {runs.stop - 1}")
             if store.bank_content(runs) is None:
-                self._relay.tell(Message(_of(label, runs), "open", TRAINING, cell.protocol.head.epochs))
-            self._relay.tell(Message(_of(label, runs), "open", EVALUATING, wanted - found[runs]))
+                self._relay.tell(Message(source, "open", TRAINING, cell.protocol.head.epochs))
+            self._relay.tell(Message(source, "open", EVALUATING, wanted - found[runs]))
+            blocks.append((source, runs))
         return blocks
 
-    @contextmanager
-    def _sent(self, steps: Sequence[tuple[Any, ...]], parcel: Any) -> Iterator[list[Any]]:
-        """Yield references to tasks; those that are not done at the end of the block are cancelled.
+    def _outcomes(self, steps: Sequence[tuple[Any, ...]], parcel: Any) -> list[Outcome]:
+        """Give tasks to the cluster, and return what became of them.
+
+        None is cancelled where another one fails: in Ray 2 that can end the driver if a task ends just then.
 
         Parameters
         ----------
@@ -237,21 +234,15 @@ class Cluster:
         parcel : reference to Parcel
             The cell.
         """
-        if self._stopped.is_set():
-            raise MolmisError("stopped")
         refs = [self._task.remote(parcel, source, self._board, step, *rest) for source, step, *rest in steps]
         try:
-            yield refs
-        except BaseException:
-            for ref in refs:
-                with suppress(self._ray.exceptions.RayError, ValueError):
-                    self._ray.cancel(ref, force=True)
+            return [self._outcome(step[0], ref) for step, ref in zip(steps, refs, strict=True)]
+        except Exception:
+            for source, *_ in steps:  # what has begun goes on, and is kept, but nobody waits for it
+                self._relay.tell(Message(source, "gone"))
             raise
-        finally:
-            for source, *_ in steps:
-                self._relay.tell(Message(source, "close"))
 
-    def _outcome(self, source: str, ref: Any) -> Outcome:
+    def _outcome(self, source: Source, ref: Any) -> Outcome:
         """Wait for a task, and return or raise what became of it."""
         ray = self._ray
         while not ray.wait([ref], timeout=0.5)[0]:
@@ -263,9 +254,9 @@ class Cluster:
             raise MolmisError(_not_there("that was given a task", error)) from None
         except ray.exceptions.RayError as error:
             raise MolmisError(
-                f"{source}: the worker was lost {RETRIES + 1} times ({_first_line(error)}); where memory was "
-                "short, give more --cpus-per-task, so that fewer tasks share a node; what is finished is "
-                "kept, and the same command goes on"
+                f"{source.label}: its worker was lost {RETRIES + 1} times ({_first_line(error)}); where "
+                "memory was short, give more --cpus-per-task, so that fewer tasks share a node; what is "
+                "finished is kept, and the same command goes on"
             ) from None
         if outcome.refused:
             raise MolmisError(outcome.refused)
@@ -305,7 +296,7 @@ class Cluster:
         self._waiting = waiting
 
     def _close(self) -> None:
-        """Cancel what is not finished, and leave the cluster."""
+        """Leave the cluster, which ends the tasks that are not finished."""
         self._stopped.set()
         if pool := getattr(self, "_pool", None):
             pool.shutdown(wait=True, cancel_futures=True)
@@ -316,8 +307,8 @@ class Cluster:
         self._ray.shutdown()
 
 
-def _of(label: str, runs: range) -> str:
-    return f"{label}, runs {runs.start} to {runs.stop - 1}"
+def _label(cell: Cell) -> str:
+    return f"{cell.task.name} · {cell.encoder_name}"
 
 
 def _size(execution: Execution) -> str:

@@ -16,22 +16,29 @@ from molecules.progress import Progress
 _PAUSE = 0.25
 
 
+class Source(NamedTuple):
+    """A task that tells of its progress: what people call it, and which of all tasks it is."""
+
+    label: str
+    number: int = 0
+
+
 class Message(NamedTuple):
     """What a task tells.
 
     Attributes
     ----------
-    source : str
+    source : Source
         Which task.
     kind : str
-        ``note``, ``open`` (a stage), ``step``, or of all of its stages ``done`` or ``close``.
+        ``note``, ``open`` (a stage), ``step``, ``done``, or ``gone``: nothing of it is passed on any more.
     text : str
         The note, or the name of the stage.
     amount : int
         Steps.
     """
 
-    source: str
+    source: Source
     kind: str
     text: str = ""
     amount: int = 0
@@ -58,13 +65,13 @@ class Teller:
 
     Parameters
     ----------
-    source : str
+    source : Source
         Which task.
     tell : callable
         Takes a :class:`Message`.
     """
 
-    def __init__(self, source: str, tell: Callable[[Message], object]) -> None:
+    def __init__(self, source: Source, tell: Callable[[Message], object]) -> None:
         self._source, self._tell = source, tell
 
     @contextmanager
@@ -123,7 +130,8 @@ class Relay:
     def __init__(self, read: Callable[[], list[Message]], progress: Progress) -> None:
         self._read, self._progress = read, progress
         self._own: deque[Message] = deque()
-        self._stages: dict[tuple[str, str], _Stage] = {}
+        self._stages: dict[tuple[Source, str], _Stage] = {}
+        self._gone: set[Source] = set()
 
     def tell(self, message: Message) -> None:
         """Take a message of this process; safe from every thread."""
@@ -145,17 +153,24 @@ class Relay:
 
     def _pass(self, message: Message) -> None:
         key = (message.source, message.text)
+        if message.source in self._gone:
+            return
         if message.kind == "note":
-            self._progress.note(f"{message.source}: {message.text}")
+            self._progress.note(f"{message.source.label}: {message.text}")
         elif message.kind == "open" and key in self._stages:
             self._stages[key].again()
         elif message.kind == "open" and message.amount:
             self._stages[key] = _Stage(self._progress.stage(message.text, message.amount), message.amount)
         elif message.kind == "step" and key in self._stages:
             self._stages[key].step(message.amount)
-        elif message.kind in ("close", "done"):
-            for known in [known for known in self._stages if known[0] == message.source]:
-                self._stages.pop(known).close(done=message.kind == "done")
+        elif message.kind in ("done", "gone"):
+            self._end(message.source, done=message.kind == "done")
+
+    def _end(self, source: Source, *, done: bool) -> None:
+        for known in [known for known in self._stages if known[0] == source]:
+            self._stages.pop(known).close(done=done)
+        if not done:
+            self._gone.add(source)
 
 
 def actor_tell(board: Any) -> Callable[[Message], object]:
@@ -168,4 +183,4 @@ def wait_for_told(board: Any) -> None:
     import ray
 
     with suppress(ray.exceptions.RayError):  # progress is lost with it, nothing else
-        ray.get(board.tell.remote(Message("", "flush")), timeout=30)
+        ray.get(board.tell.remote(Message(Source(""), "flush")), timeout=30)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.cell_data import CellData, cell_data
-from benchmark.cluster_progress import Teller, actor_tell, wait_for_told
+from benchmark.cluster_progress import Source, Teller, actor_tell, wait_for_told
 from benchmark.evaluate import evaluate_runs
 from benchmark.execute import Flags, Settings, choose_device, measure_cell
 from benchmark.failures import reason_of
@@ -23,6 +23,7 @@ from benchmark.results import CellResult
 from models.quantizers.user_file import load_source, sources_of
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
+from tasks.task import DataOptions, RawRecords, Task
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ class Parcel:
         """Pack a cell."""
         from ray import cloudpickle
 
-        # without keys that were computed here
-        packed = cloudpickle.dumps(replace(cell))
+        # without the keys that were computed here, and without what reads the raw data
+        task = replace(cell.task, load=_loaded_already, files=None, specify=None)
+        packed = cloudpickle.dumps(replace(cell, task=task))
         return cls(packed, cell.key, sources_of(cell.quantizers.values()), site)
 
     def opened(self) -> Cell:
@@ -104,6 +106,11 @@ class Parcel:
         return cell
 
 
+def _loaded_already(task: Task, options: DataOptions) -> RawRecords:
+    """Stand in for what loads the records of a task."""
+    raise RuntimeError(f"the records of {task.name} ({options}) came with the cell")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a task.
@@ -123,15 +130,15 @@ class Outcome:
     broken: tuple[str, ...] = ()
 
 
-def carry_out(parcel: Parcel, source: str, board: Any, step: str, *arguments: Any) -> Outcome:
+def carry_out(parcel: Parcel, source: Source, board: Any, step: str, *arguments: Any) -> Outcome:
     """Carry out one step of a cell on a worker.
 
     Parameters
     ----------
     parcel : Parcel
         The cell.
-    source : str
-        What the task is called where progress is told.
+    source : Source
+        Who the task is where progress is told.
     board : actor of Board
         Who is told.
     step : str
