@@ -167,7 +167,7 @@ def _settle(site: Site) -> None:
     """Make this process one of the site."""
     import torch
 
-    os.environ["MOLMIS_CACHE"] = site.cache
+    os.environ |= {"MOLMIS_CACHE": site.cache, "OMP_NUM_THREADS": str(site.threads)}
     torch.set_num_threads(site.threads)
     if unseen := site.unseen():
         raise MolmisError(not_shared(socket.gethostname(), unseen))

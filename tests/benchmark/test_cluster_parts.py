@@ -55,6 +55,7 @@ class Counting(Listener):
 def with_own_quantizer(folder, monkeypatch) -> Settings:
     """Return settings in which a quantizer is in a file that the user names from the working directory."""
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # what a task sets is undone, too
     (folder / "mine.py").write_text(MINE)
     return Settings("ecfp", ["sign", "mine.py"], 24, results=folder / "results", head=HEAD, device="cpu")
 
@@ -259,14 +260,14 @@ def test_steps_of_a_cell_make_what_is_measured_at_once(settings, tmp_path, own_c
 def test_a_node_of_other_versions_refuses_to_measure(settings, own_cache):
     pytest.importorskip("ray", reason="the extra [cluster] is not installed")
     cell, _ = plan_cell(task(), DataOptions(), settings)
-    other = replace(Parcel.of(cell, Site(str(own_cache), {}, 1)), key="0" * 16)
+    other = replace(Parcel.of(cell, Site(str(own_cache), {}, 2)), key="0" * 16)
     assert "install the same versions on all nodes" in tried(other, SILENT, "prepare").refused
 
 
 def test_a_folder_that_is_not_shared_is_named(settings, own_cache, tmp_path):
     pytest.importorskip("ray", reason="the extra [cluster] is not installed")
     cell, _ = plan_cell(task(), DataOptions(), settings)
-    site = Site(str(own_cache), {str(tmp_path / "elsewhere" / ".seen"): "--results"}, 1)
+    site = Site(str(own_cache), {str(tmp_path / "elsewhere" / ".seen"): "--results"}, 2)
     said = tried(Parcel.of(cell, site), SILENT, "prepare").refused
     assert f"does not see {tmp_path / 'elsewhere'} (--results)" in said
     assert "\n" not in said
@@ -275,7 +276,7 @@ def test_a_folder_that_is_not_shared_is_named(settings, own_cache, tmp_path):
 def test_a_defect_keeps_its_reason_in_one_line_and_its_trace(settings, own_cache):
     pytest.importorskip("ray", reason="the extra [cluster] is not installed")
     cell, _ = plan_cell(task(), DataOptions(), settings)
-    broken = tried(Parcel.of(cell, Site(str(own_cache), {}, 1)), SILENT, "block", 3, None).broken
+    broken = tried(Parcel.of(cell, Site(str(own_cache), {}, 2)), SILENT, "block", 3, None).broken
     error = RemoteError(*broken)
     assert reason_of(error).startswith("TypeError in ")
     assert "\n" not in reason_of(error)
