@@ -120,7 +120,7 @@ class Cluster:
         self.ahead = min(slots, _MOST_AHEAD) + 1
         self._pool = ThreadPoolExecutor(self.ahead, thread_name_prefix="cell")
         self._progress.note(
-            f"cluster: {len(self._alive)} nodes, room for {slots} tasks of {_size(execution)}; cache "
+            f"cluster: nodes: {len(self._alive)}, room for {slots} tasks of {_size(execution)}; cache "
             f"{self._site.cache}, results {self._results}"
         )
 
