@@ -30,6 +30,9 @@ from molecules.progress import SILENT, Progress
 from molecules.streams import stream
 from tasks.twins import twins_of, twins_text
 
+#: Names of the two stages of a block of runs.
+TRAINING, EVALUATING = "training heads", "quantizing and evaluating"
+
 
 def evaluate_cell(
     cell: Cell, progress: Progress = SILENT, *, attacked: bool = False
@@ -65,7 +68,7 @@ def evaluate_cell(
     if reused:
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
     _train_missing(cell, data, store, unfinished, progress)
-    with progress.stage("quantizing and evaluating", wanted - reused) as step:
+    with progress.stage(EVALUATING, wanted - reused) as step:
         for runs in unfinished:
             found[runs] = _evaluate_missing(cell, data, store, runs, found[runs], step)
     rows = pd.concat(
@@ -89,6 +92,29 @@ def evaluate_cell(
         if said := twins_text(sizes["twins"]):
             progress.note(said)
     return rows, sizes
+
+
+def evaluate_runs(cell: Cell, data: CellData, runs: range, progress: Progress = SILENT) -> None:
+    """Train and evaluate one block of runs of a cell, as far as that is not done, and keep both.
+
+    Whoever measures the cell afterwards, in whichever process, finds them in the cache.
+
+    Parameters
+    ----------
+    cell : Cell
+        What they are trained on.
+    data : CellData
+        Its tensors.
+    runs : range
+        One of ``BlockStore(cell, ...).blocks``.
+    """
+    store = BlockStore(cell, progress)
+    found = store.evaluations(runs)
+    missing = len(cell.quantizers) - len(found)
+    if missing:
+        _train_missing(cell, data, store, [runs], progress)
+        with progress.stage(EVALUATING, missing) as step:
+            _evaluate_missing(cell, data, store, runs, found, step)
 
 
 @dataclass(frozen=True)
@@ -222,7 +248,7 @@ def _train_missing(
     if missing:
         if said := early_note(cell.protocol.head, int(data.members[0].sum())):
             progress.note(said)
-        with progress.stage("training heads", cell.protocol.head.epochs * len(missing)) as step:
+        with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
             for runs in missing:
                 store.save_bank(_train(cell, data, runs, step))
 

@@ -197,16 +197,24 @@ def result_path(results: Path, cell: Cell) -> Path:
     return cell_path(results, cell.task.slug, cell.encoder_name, protocol.runs, protocol.seed, cell.key)
 
 
-def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
-    """Measure a planned cell, or read it from the results store where it is there already."""
+def stored_result(cell: Cell, settings: Settings, progress: Progress = SILENT) -> CellResult | None:
+    """Return the result of a planned cell from the results store; None where it must be measured."""
     path = result_path(settings.results, cell)
     stored = read_if_whole(path, progress)
     if stored is not None and not _is_of(stored, cell):
         progress.note(f"result {path} does not hold the quantizers of this cell; it is measured again")
-        stored = None
-    if stored is not None and _has_all(stored, settings):
-        progress.note(f"results: reused {path}")
-        return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
+        return None
+    if stored is None or not _has_all(stored, settings):
+        return None
+    progress.note(f"results: reused {path}")
+    return stored if settings.train_on is TrainOn.ALL else replace(stored, full_pool=None)
+
+
+def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progress = SILENT) -> CellResult:
+    """Measure a planned cell, or read it from the results store where it is there already."""
+    stored = stored_result(cell, settings, progress)
+    if stored is not None:
+        return stored
     rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
@@ -214,6 +222,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
         result = replace(result, **{kind: getattr(found, kind) for kind in ATTACKED})
     if settings.train_on is TrainOn.ALL:
         result = replace(result, full_pool=full_pool(cell, progress))
+    path = result_path(settings.results, cell)
     write_cell(path, result)
     with suppress(DataError):  # a board of many cells is quicker for it, and can do without
         summary_of(path)

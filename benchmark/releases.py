@@ -1,6 +1,5 @@
 """The joint releases of a cell: what leaks if float32 and quantized versions of one model are published."""
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,6 +15,7 @@ from benchmark.privacy.panel import figure_rows, why_not
 from models.heads import Bank
 from models.quantizers import Quantizer
 from molecules.progress import SILENT, Progress
+from molecules.threads import allowed_threads
 
 #: How several versions are attacked, by the name in the table.
 JOINT = ("sum", "joint")
@@ -77,7 +77,7 @@ def attack_versions(versions: Mapping[str, Signals]) -> pd.DataFrame:
     # what cannot be attacked is no part of the whole: it would take the others with it
     readable = [name for name in others if not why_not(SINGLE, versions[name], versions[name])]
     full = versions[FULL_PRECISION]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_threads()) as pool:
         alone = dict(
             zip(readable, pool.map(lambda name: single_scores(versions[name]), readable), strict=True)
         )

@@ -98,6 +98,8 @@ EPILOG = """
 
   python -m benchmark.run --task gaussian-modes:modes=8,noise=0.2 --preset quick
 
+  python -m benchmark.run --suite moleculenet --execute ray:auto
+
 A stopped run goes on where it was when the same command is given again.
 """
 
@@ -230,6 +232,32 @@ def run(
         bool, typer.Option(help="Whether membership inference attacks are tried on every quantizer.")
     ] = True,
     head: HeadOptions = AS_USUAL,
+    execute: Annotated[
+        str,
+        typer.Option(
+            help="local: in this process; ray: on a Ray cluster, of $RAY_ADDRESS or else of this machine; "
+            "ray:HOST:PORT or ray:auto: on one that runs (docs/cluster.md).",
+            rich_help_panel="Cluster",
+        ),
+    ] = "local",
+    cpus_per_task: Annotated[
+        int | None,
+        typer.Option(
+            help="Processors and threads of a task. [dim]\\[default: 1][/dim]",
+            min=1,
+            rich_help_panel="Cluster",
+        ),
+    ] = None,
+    gpus_per_task: Annotated[
+        float | None,
+        typer.Option(
+            help="GPUs of a task: 0.25 lets four share one. "
+            "[dim]\\[default: 1 with --device cuda, else 0][/dim]",
+            min=0,
+            max=1,
+            rich_help_panel="Cluster",
+        ),
+    ] = None,
     device: Annotated[
         Device, typer.Option(help="auto takes a CUDA device where there is one.")
     ] = Device.AUTO,
@@ -274,6 +302,7 @@ def run(
             wide(console).print(listing(list_.value))
             return
         from benchmark.execute import Settings
+        from benchmark.execution import Execution
         from benchmark.progress import Bar
         from benchmark.run_cells import Asked, run_cell, run_suite, show_data
 
@@ -305,6 +334,7 @@ def run(
             max_drop,
             wide(console),
             progress,
+            Execution.of(execute, cpus_per_task, gpus_per_task, device.value),
         )
         if suite is not None:
             if task or smiles or target or kind or report_data:

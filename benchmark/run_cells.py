@@ -1,14 +1,16 @@
 """What the command line of the main job does: one cell with its report, or a suite of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 
 from benchmark.data_sheet import FILE, data_sheet
-from benchmark.execute import Settings, checked_quantizers, measure
+from benchmark.execute import Settings, checked_quantizers
+from benchmark.execution import Execution, opened
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.report import FIGURES, REPORT_FILES, Report
@@ -50,6 +52,8 @@ class Asked:
         Where the report goes.
     progress : Progress
         Listener.
+    execution : Execution
+        Where cells are measured.
     """
 
     options: DataOptions
@@ -60,6 +64,7 @@ class Asked:
     max_drop: float
     console: Console
     progress: Progress
+    execution: Execution = field(default_factory=Execution)
 
     def report(self, result: CellResult) -> Report:
         """Return the report of a result."""
@@ -72,7 +77,9 @@ def run_cell(task: Task, asked: Asked) -> None:
         for file in REPORT_FILES:  # before an hour of training, not after
             writable_file(asked.out / file, "--out")
         writable(asked.out / FIGURES, "--out")
-    report = asked.report(measure(task, asked.options, asked.settings, asked.progress))
+    with opened(asked.execution, asked.settings, asked.progress) as executor:
+        result = executor.start(task, asked.options, asked.settings, asked.progress)()
+    report = asked.report(result)
     report.render(asked.console)
     if asked.out is not None:
         for path in _written(report, asked.out, asked.progress):
@@ -125,12 +132,14 @@ def run_suite(name: str, asked: Asked) -> None:
     for file in SUITE_FILES if out is not None else ():
         writable_file(Path(out or "") / file, "--out")
     cells: list[Measured | Failed] = []
-    for cell in run_cells(suite, asked.options, asked.settings, lambda found: _told(found, asked), progress):
-        if isinstance(cell, Failed):
-            progress.note(f"failed: {cell.task} · {cell.encoder}: {cell.reason}")
-        cells.append(cell)
-        if out is not None:  # after every cell, so that a stopped suite has its tables
-            write_suite(out, cells)
+    with opened(asked.execution, asked.settings, progress) as executor:
+        report = partial(_told, asked=asked)
+        for cell in run_cells(suite, asked.options, asked.settings, report, progress, executor):
+            if isinstance(cell, Failed):
+                progress.note(f"failed: {cell.task} · {cell.encoder}: {cell.reason}")
+            cells.append(cell)
+            if out is not None:  # after every cell, so that a stopped suite has its tables
+                write_suite(out, cells)
     show(asked.console, cells)
     if all(isinstance(cell, Failed) for cell in cells):
         raise MolmisError(f"no cell of the suite {name} could be measured; the reasons are above")

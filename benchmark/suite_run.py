@@ -1,9 +1,11 @@
 """A suite is measured cell by cell: what is there is reused, what fails is recorded, and it goes on."""
 
-import traceback
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.execute import Settings, measure
+from benchmark.execute import Settings
+from benchmark.execution import HERE, Executor
+from benchmark.failures import reason_of
 from benchmark.privacy.ranking import percentile_interval
 from benchmark.report import MISSING, number
 from benchmark.results import CellResult
@@ -28,6 +32,7 @@ from tasks.task import DataOptions, plain_name
 #: Files below --out, beside a folder for each cell.
 SUITE_FILES = ("suite.csv", "summary.csv", "failed.csv")
 RESAMPLES = 2000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def run_cells(
     settings: Settings,
     report: Callable[[CellResult], pd.DataFrame],
     progress: Progress = SILENT,
+    executor: Executor = HERE,
 ) -> Iterator[Measured | Failed]:
     """Measure every cell of a suite, task by task.
 
@@ -77,25 +83,51 @@ def run_cells(
         What makes the table of a result, and writes what else is wanted of it.
     progress : Progress
         Listener.
+    executor : Executor
+        What measures them: as many at once as it takes.
 
     Yields
     ------
     Measured or Failed
-        One a cell. Whatever a cell raises is its reason, in one line; the next one is begun.
+        One a cell, in the order of the suite. Whatever a cell raises is its reason, in one line; the next
+        one is begun.
     """
     cells = [(task, encoder) for task in suite.tasks for encoder in suite.encoders]
+    begun: deque[tuple[str, str, Callable[[], CellResult] | Failed]] = deque()
     for place, (task, encoder) in enumerate(cells, 1):
         progress.note(f"cell {place} of {len(cells)}: {task} · {encoder}")
-        try:
-            result = measure(get_task(task), options, replace(settings, encoder=encoder), progress)
-            yield Measured(task, encoder, report(result))
-        except MolmisError as error:
-            yield Failed(task, encoder, " ".join(str(error).split()))
-        except Exception as error:  # noqa: BLE001  # a mistake of ours in one cell must not cost the others
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            said = " ".join(str(error).split())[:300]
-            place_of = f"{Path(where.filename).name}:{where.lineno}"
-            yield Failed(task, encoder, f"{type(error).__name__} in {place_of}: {said}")
+        start = partial(_start, executor, task, options, replace(settings, encoder=encoder), progress)
+        begun.append((task, encoder, _tried(task, encoder, start)))
+        if len(begun) >= executor.ahead:
+            yield _ended(*begun.popleft(), report)
+    while begun:
+        yield _ended(*begun.popleft(), report)
+
+
+def _start(
+    executor: Executor, task: str, options: DataOptions, settings: Settings, progress: Progress
+) -> Callable[[], CellResult]:
+    return executor.start(get_task(task), options, settings, progress)
+
+
+def _ended(
+    task: str,
+    encoder: str,
+    begun: Callable[[], CellResult] | Failed,
+    report: Callable[[CellResult], pd.DataFrame],
+) -> Measured | Failed:
+    """Return what became of a cell that was begun."""
+    if isinstance(begun, Failed):
+        return begun
+    return _tried(task, encoder, lambda: Measured(task, encoder, report(begun())))
+
+
+def _tried(task: str, encoder: str, work: Callable[[], T]) -> T | Failed:
+    """Return what a piece of work returns, or why it could not be done."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001  # a mistake of ours in one cell must not cost the others
+        return Failed(task, encoder, reason_of(error))
 
 
 def chosen_suite(suite: Suite, encoders: str | None, tasks: str | None = None) -> Suite:

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+from typer.main import get_command
+
 from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
 from benchmark.joint_report import joint_frame
 from benchmark.metrics import METRICS
 from benchmark.record_report import record_frame
+from benchmark.run import app
 from benchmark.tables import STABLE_COLUMNS, summarise
 from leaderboard import board
 from leaderboard.sql import query
@@ -92,6 +95,17 @@ def test_make_targets_of_the_readme_exist():
     named = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text()))
     assert {"run", "test", "bench"} <= named
     assert named <= targets
+
+
+def test_options_of_the_commands_for_a_cluster_exist():
+    page = (ROOT / "docs/cluster.md").read_text().replace("\\\n", " ")
+    known = {option for parameter in get_command(app).params for option in parameter.opts}
+    known |= {option for parameter in get_command(app).params for option in parameter.secondary_opts}
+    commands = re.findall(r"python -m benchmark\.run ((?:[^\n#]|\n    --)*)", page)
+    assert len(commands) == 5
+    assert {option for command in commands for option in re.findall(r"--[\w-]+", command)} - known == set()
+    named = set(re.findall(r"`(--[\w-]+)", page)) - {"--num-gpus"}  # of Ray
+    assert named - known == set()
 
 
 def test_changelog_has_the_block_for_what_is_new():

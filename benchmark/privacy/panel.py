@@ -1,6 +1,5 @@
 """All attacks on one quantizer: fitted on half of the runs, scored on the other half, then swapped."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +16,7 @@ from benchmark.privacy.membership import (
     best_threshold,
     true_positive_rates,
 )
+from molecules.threads import allowed_threads
 
 #: Attacks that are also tried with full-precision shadows against a quantized target.
 MISMATCHED = ("lira-online", "lira-online-fixed", "rmia")
@@ -50,7 +50,7 @@ def attack_all(target: Signals, full_precision: Signals, *, quantized: bool) -> 
         jobs += [(name, "mismatched", ATTACKS[name], target, full_precision) for name in MISMATCHED]
     # sorting and arithmetic of large arrays leave the interpreter, so threads share the cores; over small
     # ones they would only wait for each other
-    threads = os.cpu_count() if target.loss.size > LARGE else 1
+    threads = allowed_threads() if target.loss.size > LARGE else 1
     with ThreadPoolExecutor(threads) as pool:
         return pd.concat(pool.map(lambda job: _tried(*job), jobs), ignore_index=True)
 

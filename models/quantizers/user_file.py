@@ -10,7 +10,7 @@ import importlib.metadata
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ _NAME = re.compile(r"[\w.+-]+")
 _TOLD = "__molmis_quantizer__"
 #: Where a loaded file keeps what it has registered in the zoo by itself.
 _ADDED = "__molmis_added__"
+#: Where a loaded file keeps what stands in it.
+_CONTENT = "__molmis_content__"
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,35 @@ def from_source(path: Path, content: bytes, member: str | None = None) -> dict[s
     return found | getattr(module, _ADDED) if member is None else found
 
 
+def sources_of(quantizers: Iterable[Quantizer]) -> list[tuple[str, bytes]]:
+    """Return path and content of the users' files that quantizers are from: what another process needs."""
+    found = {}
+    for known in quantizers:
+        for value in (type(known), getattr(known, "function", None)):
+            module = sys.modules.get(getattr(value, "__module__", None) or "")
+            if module is not None and hasattr(module, _CONTENT):
+                found[str(Path(str(module.__file__)).resolve())] = getattr(module, _CONTENT)
+    return [*found.items()]
+
+
+def load_source(path: str, content: bytes) -> None:
+    """Run a user's file under the name it has in every process, so that its quantizers can be sent there.
+
+    Parameters
+    ----------
+    path : str
+        What it is called.
+    content : bytes
+        What stands in it, as :func:`sources_of` gave it.
+
+    Raises
+    ------
+    DataError
+        If its code raises an error.
+    """
+    _load(Path(path), content)
+
+
 @cache
 def installed() -> dict[str, importlib.metadata.EntryPoint]:
     """Return the entry points of installed packages, by name.
@@ -200,6 +231,7 @@ def _load(path: Path, content: bytes) -> tuple[ModuleType, str]:
         return sys.modules[name], source
     module = ModuleType(name)
     module.__file__ = str(path)
+    setattr(module, _CONTENT, content)
     before = set(QUANTIZERS)
     sys.modules[name] = module  # dataclasses look their module up while they are made
     try:
