@@ -22,6 +22,7 @@ from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
 from benchmark.privacy.attacks import Signals
 from benchmark.releases import attack_releases
+from benchmark.together import together
 from benchmark.tuned_data import Part
 from models.heads import Bank
 from models.train_bank import train_block
@@ -249,8 +250,15 @@ def _train_missing(
         if said := early_note(cell.protocol.head, int(data.members[0].sum())):
             progress.note(said)
         with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
-            for runs in missing:
-                store.save_bank(_train(cell, data, runs, step))
+            for group in together(missing, sizes_of(cell, data), cell.device):
+                made = _train(cell, data, range(group[0].start, group[-1].stop), partial(_each, step, group))
+                for runs in group:
+                    store.save_bank(made.block(runs))
+
+
+def _each(step: Callable[[int], None], group: Sequence[range], epochs: int) -> None:
+    """Tell of an epoch of all blocks of a group."""
+    step(epochs * len(group))
 
 
 def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
@@ -263,7 +271,7 @@ def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
 
 
 def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None]) -> Bank:
-    """Train one block of runs."""
+    """Train runs at once."""
     members, protocol = data.members[runs.start : runs.stop], cell.protocol
     return train_block(
         data.kind,

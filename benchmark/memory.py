@@ -37,7 +37,7 @@ from models.quantizers import Quantizer
 from models.quantizers.quantized import Values
 from molecules.errors import MolmisError
 from molecules.graphs import featurize
-from molecules.memory import available_memory
+from molecules.memory import available_memory, available_on_gpu
 
 GIB = 2**30
 #: Bytes of a float32 number.
@@ -253,10 +253,10 @@ def refuse_beyond_memory(
     if device == "cpu":
         _compare(sizes, max(found, key=lambda need: need.total), "total", available_memory(), "memory")
         return
-    free, _ = torch.cuda.mem_get_info()
-    free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()  # kept by torch, to be used again
     _compare(sizes, max(found, key=lambda need: need.bank), "bank", available_memory(), "memory")
-    _compare(sizes, max(found, key=lambda need: need.device), "device", free, "memory of the device")
+    _compare(
+        sizes, max(found, key=lambda need: need.device), "device", available_on_gpu(), "memory of the device"
+    )
 
 
 def _compare(sizes: Sizes, need: Need, part: str, there: int, of: str) -> None:

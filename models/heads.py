@@ -145,6 +145,12 @@ class Bank:
         """Number of snapshots of every run."""
         return self.snapshots.biases[0].shape[1]
 
+    def block(self, runs: range) -> "Bank":
+        """Return some of the runs, by their numbers within the bank, as a block of their own."""
+        own = slice(runs.start - self.first_run, runs.stop - self.first_run)
+        encoders = {name: values[own] for name, values in self.encoders.items()}
+        return Bank(self.snapshots[own], self.centre[own], self.spread[own], runs.start, encoders)
+
     def keeping(self, snapshots: list[int]) -> "Bank":
         """Return the block with some of its snapshots only."""
         encoders = {name: values[:, snapshots] for name, values in self.encoders.items()}

@@ -22,6 +22,14 @@ def available_memory() -> int:
     return max(0, min([machine, *_left_to_groups(), *_left_to_process()]))
 
 
+def available_on_gpu() -> int:
+    """Return the bytes of the GPU that are free, or kept by torch to be used again."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return int(free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())
+
+
 def _left_to_process() -> list[int]:
     """Return what the limit of the address space leaves, if there is one."""
     process = psutil.Process()
