@@ -8,6 +8,7 @@ A file holds one function of a matrix, with what it says of itself beside it (``
 
 import importlib.metadata
 import inspect
+import linecache
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -177,6 +178,9 @@ def load_source(path: str, content: bytes) -> None:
     DataError
         If its code raises an error.
     """
+    if not Path(path).exists():  # the code of a class is read again for what it is known by
+        lines = content.decode(errors="replace").splitlines(keepends=True)
+        linecache.cache[path] = (len(content), None, lines, path)
     _load(Path(path), content)
 
 

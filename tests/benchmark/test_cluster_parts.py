@@ -1,5 +1,6 @@
 """What a cluster is made of, without one: what is asked for, what tasks do, what they tell."""
 
+import linecache
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -255,6 +256,39 @@ def test_steps_of_a_cell_make_what_is_measured_at_once(settings, tmp_path, own_c
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "other"))
     at_once = measure(task(), DataOptions(), replace(settings, results=tmp_path / "other"))
     same(by_parts, at_once)
+
+
+CLASS = """
+from dataclasses import dataclass
+
+from models.quantizers.base import Quantizer
+from models.quantizers.sign import Sign
+
+
+@dataclass(frozen=True)
+class Mine(Quantizer):
+    bits: float = 1
+    formula = "sign"
+    reference = "none"
+
+    def quantize(self, weight):
+        return Sign().quantize(weight)
+"""
+
+
+@pytest.mark.parametrize("text", [MINE, CLASS], ids=["function", "class"])
+def test_a_quantizer_of_ones_own_is_the_same_where_its_file_is_not(text, settings, own_cache, tmp_path):
+    pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+    (tmp_path / "away.py").write_text(text)
+    cell, _ = plan_cell(task(), DataOptions(), replace(settings, quantizers=["away.py"]))
+    parcel = Parcel.of(cell, Site(str(own_cache), {}, 2))
+    (tmp_path / "away.py").unlink()
+    linecache.clearcache()
+    for name in [name for name in sys.modules if name.startswith("molmis_user_away")]:
+        del sys.modules[name]  # as in another process
+    there = parcel.opened()
+    assert there.key == cell.key
+    assert there.quantizers.keys() == {"float32", "away"}
 
 
 def test_a_node_of_other_versions_refuses_to_measure(settings, own_cache):
