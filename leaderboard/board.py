@@ -175,11 +175,11 @@ def board(
     from leaderboard.index import summaries
 
     results, wanted = Path(results), PROTOCOL_VERSION if protocol is None else protocol
-    told = dict(sources or {})
+    told, unread = dict(sources or {}), list[str]()
     if submissions is not None:
         from leaderboard.submitted import brought
 
-        told |= brought(Path(submissions), results, progress)
+        told |= brought(Path(submissions), results, progress, unread)
     if not results.is_dir():
         raise DataError(
             f"there is no results folder {results}; run a cell first: python -m benchmark.run --task tox21"
@@ -187,10 +187,11 @@ def board(
     found = summaries(results, Aggregate(aggregate), Indicator(indicator), progress)
     chosen = _chosen(found, results, wanted)
     if not chosen.paths:
-        why = f" ({chosen.skipped[0]})" if chosen.skipped else ""
+        skipped = [*unread, *chosen.skipped]
+        why = f" ({skipped[0]})" if skipped else ""
         raise DataError(f"no result in {results} can be read{why}; run a cell first: python -m benchmark.run")
     frame = _finished(found.frame()[chosen.kept], told)
-    return Board(frame, tuple(chosen.skipped), results, wanted, chosen.paths, chosen.lost)
+    return Board(frame, (*unread, *chosen.skipped), results, wanted, chosen.paths, chosen.lost)
 
 
 class _Chosen(NamedTuple):

@@ -151,7 +151,7 @@ def table(made: list[Estimate]) -> "Table":
 
     drawn = Table(header_style="bold", show_footer=True)
     total = sum(one.seconds for one in made)
-    drawn.add_column("cell", footer=f"{len(made)} cells")
+    drawn.add_column("cell", footer=f"{len(made)} cell{'' if len(made) == 1 else 's'}")
     drawn.add_column("about", footer=words(total), justify="right")
     drawn.add_column("by", footer="pretraining of an encoder that is not cached comes on top")
     for one in made:

@@ -1,14 +1,14 @@
 """What the board knows of submissions: their authors, whether they were verified, and their results."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leaderboard.board import Source as Origin
 from leaderboard.folder import KINDS, Submission, found, read_manifest, read_submission
 from leaderboard.protocol import PROTOCOLS, BoardProtocol
-from leaderboard.verification import VERIFIED, verdict_of
+from leaderboard.verification import VERIFIED, damage, verdict_of
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
 
@@ -45,23 +45,26 @@ def sources(
     progress : Progress
         Is told of what cannot be read.
     """
-    return {made.name: _told(made) for made in _readable(submissions, trials, progress)}
+    return {made.name: _told(made) for made in _readable(submissions, trials, _noted(progress))}
 
 
-def _readable(submissions: Path, trials: bool, progress: Progress) -> Iterator[Submission]:
+def _noted(progress: Progress) -> Callable[[str], None]:
+    """Return what tells a listener of a submission that is left out."""
+    return lambda reason: progress.note(f"submission skipped: {reason}")
+
+
+def _readable(submissions: Path, trials: bool, tell: Callable[[str], None]) -> Iterator[Submission]:
     """Yield the submissions whose manifests can be read and say the name of their folder."""
     for folder in found(submissions, trials=trials):
         try:
             submission = read_manifest(folder)
         except MolmisError as error:
-            progress.note(f"submission skipped: {error}")
+            tell(str(error))
             continue
         if submission.name == folder.name:
             yield submission
         else:
-            progress.note(
-                f"submission skipped: {folder} says that its name is {submission.name}; rename the folder"
-            )
+            tell(f"{folder} says that its name is {submission.name}; rename the folder")
 
 
 def _told(submission: Submission) -> Submitted:
@@ -102,7 +105,12 @@ def publish(submission: Submission, store: Path, *, again: bool = False) -> Iter
         yield target
 
 
-def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> dict[str, Submitted]:
+def brought(
+    submissions: Path,
+    results: Path,
+    progress: Progress = SILENT,
+    skipped: list[str] | None = None,
+) -> dict[str, Submitted]:
     """Copy the results of submissions into a store where they are not there; return :func:`sources`.
 
     Parameters
@@ -113,9 +121,19 @@ def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> di
         A results store; below it, trials have another one.
     progress : Progress
         Is told of what was copied, and of what cannot be read.
+    skipped : list of str, optional
+        Is told of what cannot be read, in the place of ``progress``.
+
+    Raises
+    ------
+    DataError
+        If ``submissions`` is there, and no folder.
     """
+    if submissions.exists() and not submissions.is_dir():
+        raise DataError(f"{submissions} is no folder of submissions")
+    tell = _noted(progress) if skipped is None else skipped.append
     trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
-    readable, told = list(_readable(submissions, trials, progress)), {}
+    readable, told = list(_readable(submissions, trials, tell)), {}
     rivals = _rivals(readable)
     for submission in readable:
         against = rivals.get(submission.name, [])
@@ -126,9 +144,11 @@ def brought(submissions: Path, results: Path, progress: Progress = SILENT) -> di
                 for path in publish(whole, results, again=bool(against)):
                     progress.note(f"results: wrote {path}")
         except MolmisError as error:
-            progress.note(f"submission skipped: {error}")
+            tell(str(error))
         else:
             told[submission.name] = _told(submission)
+            if reason := damage(submission):
+                tell(reason)
     return told
 
 

@@ -55,6 +55,12 @@ def _check_facts(submission: Submission, place: Place, cell: CellEntry, result: 
             f"{submission.result(cell)} is to hold {submission.name} and the quantizers of the protocol "
             f"{protocol.name}, and holds others"
         )
+    bits = submission.manifest.bits
+    if set(result.rows.loc[result.rows["quantizer"] == submission.name, "bits"]) != {bits}:
+        raise DataError(
+            f"{submission.result(cell)} holds {submission.name} at other bits than "
+            f"the manifest says ({bits:g})"
+        )
     for kind in KINDS:
         if getattr(result, kind) is None:
             raise DataError(f"{submission.result(cell)}: its file of {kind} is damaged or of another cell")

@@ -75,14 +75,27 @@ def write(folder: Path, made: Verification) -> Path:
 
 def read(submission: Submission) -> Verification | None:
     """Return the verification of this very submission; None where there is none that can be read."""
-    path = place_of(submission.folder)
-    if not path.exists():
-        return None
     try:
-        made = Verification.model_validate_json(read_file(path, MANIFEST_BYTES))
+        made = _read(submission)
     except (DataError, ValidationError):
         return None
-    return made if made.submission == submission.sha256 else None
+    return made if made is not None and made.submission == submission.sha256 else None
+
+
+def _read(submission: Submission) -> Verification | None:
+    """Return what the file beside a submission says; None where there is no file."""
+    path = place_of(submission.folder)
+    return Verification.model_validate_json(read_file(path, MANIFEST_BYTES)) if path.exists() else None
+
+
+def damage(submission: Submission) -> str:
+    """Return why the verification beside a submission counts for nothing; empty where it can be read."""
+    try:
+        _read(submission)
+    except (DataError, ValidationError) as error:
+        why = str(error) if isinstance(error, DataError) else f"{place_of(submission.folder)} is damaged"
+        return f"{why}, so {submission.name} is unverified; verify it again"
+    return ""
 
 
 def verdict_of(submission: Submission) -> str:

@@ -46,11 +46,18 @@ def verify(
         if device not in ("auto", "cpu", "cuda"):
             raise MolmisError(f"--device {device!r}: give auto, cpu or cuda")
         share, progress = share_of(cells), Bar(Console(stderr=True))
+        nameless = submission.name in ("", "..")  # such as ".": what comes out is written beside its name
+        handed_in = read_submission(submission.resolve() if nameless else submission)
+        if handed_in.name != handed_in.folder.name:
+            raise MolmisError(
+                f"{submission} says that its name is {handed_in.name}, so the board skips it; "
+                "rename the folder"
+            )
         made = rerun.verify(
-            read_submission(submission), share, secrets.randbits(62) if seed is None else seed,
+            handed_in, share, secrets.randbits(62) if seed is None else seed,
             options=DataOptions(data_dir, progress=progress), device=device, progress=progress,
         )  # fmt: skip
-        progress.note(f"wrote {verification.write(submission, made)}")
+        progress.note(f"wrote {verification.write(handed_in.folder, made)}")
         for line in told(made):
             typer.echo(line)
         if made.verdict != verification.VERIFIED:

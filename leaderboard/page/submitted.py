@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from leaderboard.folder import SOURCE, SOURCE_BYTES, Submission, found, read_file, read_manifest
+from leaderboard.manifest import Containment
 from leaderboard.page.zoo import Described
 from molecules.errors import MolmisError
 
@@ -20,6 +21,9 @@ _PARTS = 64
 #: How a text of Python begins, that of bytes and that with places to be filled in excepted.
 _PLAIN_TEXT = re.compile(r"[rRuU]?['\"]")
 _LAYOUT = (tokenize.ENCODING, tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
+#: Words for what was around the code, and for the walls of the kernel; see docs/sandbox.md.
+_LEVELS = {"bubblewrap": "a sandbox of bubblewrap", "limits": "a sandbox of limits, without bubblewrap"}
+_KERNEL = {"seccomp": "seccomp", "landlock": "Landlock"}
 _READ = "The file of a submission is read for this page, and not run."
 
 
@@ -57,14 +61,20 @@ def _is_that_of(submission: Submission, source: bytes) -> bool:
 def _described(submission: Submission, source: bytes) -> Described:
     """Return what is told of a submission."""
     formula = formula_of(source)
-    if not formula:
-        return Described(remark=f'No formula given: no line of its file says FORMULA = "...". {_READ}')
+    none = f'No formula given: no line of its file says FORMULA = "...". {_READ}'
     return Described(
         formula=formula,
         reference=submission.manifest.about.paper or "",
-        text="As its author gives it.",
-        remark=f"No curve. {_READ}",
+        text="As its author gives it." if formula else "",
+        containment=_containment(submission.manifest.containment),
+        remark=f"No curve. {_READ}" if formula else none,
     )
+
+
+def _containment(told: Containment) -> str:
+    """Return how the code of a submission was run, as its manifest says."""
+    walls = [shown for wall, shown in _KERNEL.items() if told.walls.get(wall)]
+    return ", ".join([_LEVELS.get(told.level, told.level), *walls])
 
 
 def formula_of(source: bytes) -> str:

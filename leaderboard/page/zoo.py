@@ -30,6 +30,8 @@ class Described:
         Records that it reads: ``none``, ``public``, ``training``.
     curve : tuple of (float, float)
         Weights on [-1, 1] and what becomes of them; empty where it is not drawn.
+    containment : str
+        What was around the code of a submission while it was measured.
     remark : str
         Why there is no curve, or no formula.
     """
@@ -40,6 +42,7 @@ class Described:
     configuration: str = ""
     calibration: str = ""
     curve: tuple[tuple[float, float], ...] = ()
+    containment: str = ""
     remark: str = _UNKNOWN
 
 

@@ -108,7 +108,7 @@ def _of_function(function: Callable[[Array], object], told: Mapping[str, Any], s
     bits = told.get("BITS")
     if isinstance(bits, bool) or not isinstance(bits, int | float | np.number):
         given = "does not say" if bits is None else f"says {str(bits)[:40]!r}"
-        raise DeedError(f"{given} how many bits a weight takes; write BITS = 4 (a number) into the file")
+        raise DeedError(f"{given} how many bits a weight takes (write a line such as BITS = 4)")
     texts = {key.lower(): str(told[key]) for key in _TOLD[1:4] if told.get(key)}
     facts = {"name": stem, **texts, "bits": float(bits), "scaled": bool(told.get("SCALED", False))}
     return Loaded(facts, lambda matrix: answer_of(function(matrix), matrix.shape))

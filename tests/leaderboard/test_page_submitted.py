@@ -109,9 +109,26 @@ def test_nothing_of_a_submission_is_run(tmp_path):
     assert list(told) == ["trap"]
     assert (told["trap"].formula, told["trap"].reference) == ("w", "https://example.org/a")
     assert told["trap"].remark == f"No curve. {READ}"
+    assert told["trap"].containment == "a sandbox of limits, without bubblewrap"
     assert told["trap"].curve == ()
     assert not (tmp_path / "ran").exists()
     assert {name for name in set(sys.modules) - before if "quantizer" in name} == set()
+
+
+@pytest.mark.parametrize(
+    ("level", "walls", "shown"),
+    [
+        ("bubblewrap", {"seccomp": True, "landlock": 7}, "a sandbox of bubblewrap, seccomp, Landlock"),
+        ("limits", {"seccomp": True, "landlock": 0}, "a sandbox of limits, without bubblewrap, seccomp"),
+        ("none", {"other": True}, "none"),
+    ],
+)
+def test_the_page_says_what_was_around_the_code_and_where_it_is_described(level, walls, shown, tmp_path):
+    manifest = handed_in(tmp_path, "own", b"", paper="https://example.org/a").parent / "manifest.json"
+    told = json.loads(manifest.read_text()) | {"containment": {"level": level, "walls": walls}}
+    manifest.write_text(json.dumps(told))
+    own = submitted(tmp_path, ["own"])["own"]
+    assert (own.containment, own.formula, own.reference) == (shown, "", "https://example.org/a")
 
 
 def test_a_file_that_is_not_the_submitted_one_says_nothing(tmp_path):

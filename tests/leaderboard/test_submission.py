@@ -34,7 +34,7 @@ from leaderboard.submission import asked
 from leaderboard.submission import submit as submit_it
 from leaderboard.submitted import brought, publish, sources
 from molecules.cache import content_key
-from molecules.errors import MolmisError
+from molecules.errors import DataError, MolmisError
 from tasks.task import DataOptions
 from tests.leaderboard.tiny import PROTOCOL, SOURCE, TASK, source, tiny
 from tests.listener import Listener
@@ -491,6 +491,40 @@ def test_results_of_folders_from_elsewhere_reach_the_store_once(made, tmp_path):
     assert any("broken" in note for note in notes.notes)
     assert list(publish(read_submission(made), store)) == []
     assert "broken" not in sources(made.parents[1], progress=notes)
+
+
+def test_what_is_left_out_of_a_board_is_told(made, tmp_path):
+    shutil.copytree(made, made.parent / "copy")
+    verification.place_of(made).write_text("{")
+    skipped: list[str] = []
+    assert (
+        brought(made.parents[1], tmp_path / "results", skipped=skipped)["quarters"].verified == "unverified"
+    )
+    assert [("copy says that its name is quarters" in line) for line in skipped] == [True, False]
+    assert "quarters.verification.json is damaged, so quarters is unverified" in skipped[1]
+    with pytest.raises(DataError, match="no folder of submissions"):
+        brought(made / "manifest.json", tmp_path / "results")
+
+
+def test_bits_of_a_manifest_are_those_that_were_measured(made, tmp_path):
+    rewritten(made, lambda told: told.update(bits=1.0))
+    done = called(verify.app, made)
+    assert done.exit_code == 2
+    assert "at other bits than the manifest says (1)" in done.stderr
+
+
+def test_a_folder_under_another_name_is_not_verified(made):
+    done = called(verify.app, made.rename(made.parent / "other"))
+    assert done.exit_code == 2
+    assert "says that its name is quarters" in done.stderr
+
+
+def test_a_verdict_on_the_present_folder_is_written_beside_it(first, made, monkeypatch):
+    monkeypatch.setenv("MOLMIS_CACHE", str(first / "cache"))
+    monkeypatch.chdir(made)
+    assert called(verify.app, ".").exit_code == 0
+    assert sources(made.parents[1])["quarters"].verified == "verified"
+    assert read_submission(made).name == "quarters"
 
 
 def test_a_result_of_something_else_does_not_reach_the_store(made, tmp_path):

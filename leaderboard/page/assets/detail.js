@@ -38,15 +38,16 @@ function wordsOf(row) {
 
 function what(name) {
   const zoo = Object.hasOwn(meta.zoo, name) ? meta.zoo[name] : null;
-  if (!zoo || !zoo.formula) return [element("h3", {}, "What it is"), element("p", {}, zoo ? zoo.remark : "Neither its formula nor its curve is known here.")];
+  if (!zoo) return [element("h3", {}, "What it is"), element("p", {}, "Neither its formula nor its curve is known here.")];
   return [
     element("h3", {}, "What it is"),
-    element("p", {}, zoo.text),
+    element("p", {}, zoo.formula ? zoo.text : zoo.remark),
     described([
-      ["formula", element("code", {}, element("bdi", {}, zoo.formula))],
+      ["formula", zoo.formula && element("code", {}, element("bdi", {}, zoo.formula))],
       ["source", zoo.reference],
       ["configuration", zoo.configuration && element("code", {}, zoo.configuration)],
       ["records that it reads", { none: "none", public: "public ones", training: "members of the training set" }[zoo.calibration] || zoo.calibration],
+      ["its code was run in", zoo.containment && element("bdi", {}, zoo.containment)],
     ]),
   ];
 }
