@@ -38,7 +38,7 @@ types: $(READY) ## static types
 check: lint types test ## everything that must pass before a commit
 
 bench: $(READY) ## the speed and accuracy figures of the README
-	$(BIN)/python -m benchmarks.featurization
+	$(BIN)/python -m benchmarks.ratios
 	$(BIN)/python -m benchmarks.main_job
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.exact
