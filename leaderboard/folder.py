@@ -202,7 +202,12 @@ def check_name_is_free(submissions: Path, name: str, sha256: str, protocol: Boar
         if folder.name.lower() != name.lower():
             continue
         other = read_manifest(folder)
-        if other.manifest.source.sha256 != sha256 or other.name != name:
+        if other.manifest.source.sha256 == sha256 and other.name != name:
+            raise MolmisError(
+                f"{folder} is this very file under the name {other.name}; give --name {other.name}, "
+                "or a name that differs in more than capitals"
+            )
+        if other.manifest.source.sha256 != sha256:
             raise MolmisError(
                 f"{folder} is another submission of that name (its file has the SHA-256 "
                 f"{other.manifest.source.sha256[:12]}..., yours {sha256[:12]}...); choose another --name"

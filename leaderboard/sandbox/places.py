@@ -21,6 +21,8 @@ GIVEN = ("numpy", "scipy", "torch", "platformdirs")
 #: Folders of our code that are read, by the package that each lies in. What packages do when they are
 #: imported is left out: they only hold names together.
 _CODE = {"models": "models/quantizers", "molecules": "molecules", "leaderboard": "leaderboard/sandbox"}
+#: Single files that these import.
+_FILES = ("models/entry_points.py",)
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,7 +43,7 @@ class Places:
     packages : tuple of Path
         What is read of these.
     code : tuple of Path
-        Folders of our code.
+        Folders and files of our code.
     rooms : dict of str to str
         Our packages, and the folders that they are taken for.
     shared : tuple of Path
@@ -98,7 +100,7 @@ def places() -> Places:
         standard=tuple(standard),
         sites=tuple(sites),
         packages=tuple(packages),
-        code=tuple(_ROOT / folder for folder in _CODE.values()),
+        code=tuple(_ROOT / part for part in (*_CODE.values(), *_FILES)),
         rooms={**rooms, "leaderboard.sandbox": str(Path(__file__).resolve().parent)},
         shared=shared,
         masked=tuple(path.resolve() for path in masked if path.is_dir()),

@@ -204,6 +204,9 @@ def test_a_name_stands_for_one_file(made, tmp_path, measured_as_before):
     assert done.exit_code == 2
     assert "is another submission of that name" in done.stderr
     same = source(tmp_path)
+    done = called(submit.app, same, "--name", "Quarters", *given)
+    assert done.exit_code == 2
+    assert "is this very file under the name quarters" in done.stderr
     done = called(submit.app, same, "--name", "quarters", *given)
     assert done.exit_code == 2
     assert "another --author" in done.stderr
