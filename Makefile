@@ -48,6 +48,7 @@ bench: $(READY) ## the speed and accuracy figures of the README
 	$(BIN)/python -m benchmarks.board
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.sandbox
+	$(BIN)/python -m benchmarks.memory
 
 studies: $(READY) ## the studies behind docs/ (hours; goes on where it was)
 	$(BIN)/python -m benchmarks.indicator_exact

@@ -89,19 +89,19 @@ def signals_of(blocks: Sequence[Bank], quantizer: Quantizer, data: CellData) -> 
     data : CellData
         Of the cell.
     """
-    margin, trace = [], []
+    # written into room that is there: small pieces between what models compute would scatter the memory
+    shape, done = data.pool_labels.shape, 0
+    margin = np.empty((len(data.members), *shape), dtype=np.float32)
+    trace = np.empty((len(data.members), blocks[0].kept, shape[0]), dtype=np.float32)
     for block in blocks:
         models = QuantizedBlock(block, quantizer, data)
         centre, spread = (part.to(data.pool.device)[:, None] for part in (block.centre, block.spread))
         labels = (data.pool_labels - centre) / spread
-        parts = [
-            _read(models, slice(start, start + RECORD_BLOCK), labels[:, start : start + RECORD_BLOCK])
-            for start in range(0, len(data.pool), RECORD_BLOCK)
-        ]
-        margin.append(np.concatenate([part[0] for part in parts], axis=1))
-        trace.append(np.concatenate([part[1] for part in parts], axis=2))
-    whole = np.concatenate(trace)
-    return Signals(data.kind, np.concatenate(margin), whole[:, -1], whole, data.members)
+        runs = slice(done, done := done + len(block.centre))
+        for start in range(0, len(data.pool), RECORD_BLOCK):
+            records = slice(start, start + RECORD_BLOCK)
+            margin[runs, records], trace[runs, :, records] = _read(models, records, labels[:, records])
+    return Signals(data.kind, margin, trace[:, -1], trace, data.members)
 
 
 def _read(

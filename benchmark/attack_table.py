@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmark.cell_runs import CellRuns
 from benchmark.exchangeability import confounded
@@ -105,7 +105,7 @@ def _row(attacks: pd.DataFrame | None, name: str, runs: CellRuns) -> dict[str, o
     row |= _bound({**matched, **_renamed(mismatched)})
     if LIRA in matched:
         lira = matched[LIRA]
-        reach = stats.norm.ppf(0.975) * lira.auc.error
+        reach = scipy.stats.norm.ppf(0.975) * lira.auc.error
         row |= {"lira_auc": lira.auc.mean, "lira_auc_low": lira.auc.mean - reach}
         row |= {"lira_auc_high": lira.auc.mean + reach}
         rate = lira.tpr["tpr_1"].mean
@@ -137,8 +137,10 @@ def _bound(found: dict[str, Tried]) -> dict[str, object]:
     advantages = {name: attack.advantage for name, attack in found.items()}
     strongest = max(advantages, key=lambda name: advantages[name].mean)
     best = max(advantages[strongest].mean, 0.0)
-    sure = max(a.mean - stats.norm.ppf(1 - (1 - LEVEL) / len(found)) * a.error for a in advantages.values())
-    other = best + stats.norm.ppf(LEVEL) * advantages[strongest].error
+    sure = max(
+        a.mean - scipy.stats.norm.ppf(1 - (1 - LEVEL) / len(found)) * a.error for a in advantages.values()
+    )
+    other = best + scipy.stats.norm.ppf(LEVEL) * advantages[strongest].error
     return {
         "mis_bound": 1.0 - best,
         "mis_bound_low": 1.0 - min(other, 1.0),
@@ -190,8 +192,8 @@ def _agreement(figure: Floats, auc: Floats) -> tuple[float, float, float]:
         return np.nan, np.nan, np.nan
     first = int(np.argmax(figure))
     return (
-        float(stats.spearmanr(figure, -auc).statistic),
-        float(stats.kendalltau(figure, -auc).statistic),
+        float(scipy.stats.spearmanr(figure, -auc).statistic),
+        float(scipy.stats.kendalltau(figure, -auc).statistic),
         float(auc[first] - auc.min()),
     )
 

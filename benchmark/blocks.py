@@ -16,7 +16,7 @@ from models.bank_file import load_bank, save_bank
 from models.block_runs import BLOCK_RUNS
 from models.heads import Bank
 from models.tensor_file import stored_content
-from molecules.cache import cache_dir, content_key
+from molecules.cache import content_key
 from molecules.errors import DataError
 from molecules.progress import Progress
 
@@ -51,7 +51,7 @@ class BlockStore:
         runs = cell.protocol.runs
         self.blocks = [range(i, min(i + BLOCK_RUNS, runs)) for i in range(0, runs, BLOCK_RUNS)]
         self._cell, self._progress = cell, progress
-        self.folder = cache_dir("bank") / f"{cell.task.slug}-{cell.encoder_name}-{cell.bank_key}"
+        self.folder = cell.folder
 
     def bank(self, runs: range) -> Bank | None:
         """Return a block of trained runs; None where it must be trained."""

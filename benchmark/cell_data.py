@@ -11,7 +11,7 @@ from benchmark.calibration import Public, calibration_records, fresh_records, pu
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell, Protocol
 from benchmark.tuned_data import Part, TunedData
-from benchmark.whole_model import WholeModel
+from benchmark.whole_model import WholeModel, quantized_embeddings
 from models.artefact import Origin
 from models.encoders.base import EncoderState, embed
 from models.encoders.graph_encoder import GraphEncoder
@@ -201,7 +201,7 @@ def _whole(
     cell.encoder.prepare(cell.device, progress)
     smiles = cell.records.smiles
     of_pool, of_test = ([smiles[place] for place in places] for places in (pool, test))
-    return WholeModel(cell.encoder, of_pool, of_test, public, cell.device)
+    return WholeModel(cell.encoder, of_pool, of_test, public, cell.device, quantized_embeddings(cell))
 
 
 def _tuned(

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmark.cell_runs import CellRuns, distinguishable
 from benchmark.privacy.ranking import percentile_interval
@@ -76,7 +76,7 @@ def agreement(runs: CellRuns) -> Agreement:
     def correlation(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
         if np.isnan(one).any() or min(np.ptp(one), np.ptp(two)) == 0:
             return np.nan
-        return float(stats.spearmanr(one, two).statistic)
+        return float(scipy.stats.spearmanr(one, two).statistic)
 
     drawn = range(min(_CORRELATIONS, rs.shape[1]))
     values = np.array([correlation(rs[usable, draw], gaps[usable, draw]) for draw in drawn])

@@ -7,6 +7,7 @@ a stopped cell goes on where it was and ends in the same rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
@@ -15,28 +16,36 @@ from benchmark.blocks import BlockStore, Evaluation
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import evaluate_block
 from benchmark.exchangeability import exchangeability
+from benchmark.head_options import early_note
+from benchmark.memory import refuse_beyond_memory, sizes_of
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
 from benchmark.privacy.attacks import Signals
 from benchmark.releases import attack_releases
+from benchmark.together import together
 from benchmark.tuned_data import Part
 from models.heads import Bank
 from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
+from molecules.streams import stream
 from tasks.twins import twins_of, twins_text
 
 #: Names of the two stages of a block of runs.
 TRAINING, EVALUATING = "training heads", "quantizing and evaluating"
 
 
-def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame, dict[str, object]]:
+def evaluate_cell(
+    cell: Cell, progress: Progress = SILENT, *, attacked: bool = False
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """Measure a cell.
 
     Parameters
     ----------
     cell : Cell
         What to measure, and on which device.
+    attacked : bool
+        Whether :func:`attack_cell` comes after it: nothing is trained if attacks will not fit into memory.
 
     Returns
     -------
@@ -49,14 +58,16 @@ def evaluate_cell(cell: Cell, progress: Progress = SILENT) -> tuple[pd.DataFrame
         :func:`benchmark.exchangeability.exchangeability`; of molecules, ``twins``, see
         :func:`tasks.twins.twins_of`.
     """
-    data = cell_data(cell, progress)
     store = BlockStore(cell, progress)
     found = {runs: store.evaluations(runs) for runs in store.blocks}
+    unfinished = [runs for runs in store.blocks if len(found[runs]) < len(cell.quantizers)]
+    _refuse_large(cell, store, unfinished, attacked)  # before an encoder is pretrained
+    data = cell_data(cell, progress)
+    _refuse_large(cell, store, unfinished, attacked, data)
     wanted = len(store.blocks) * len(cell.quantizers)
     reused = sum(map(len, found.values()))
     if reused:
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
-    unfinished = [runs for runs in store.blocks if len(found[runs]) < len(cell.quantizers)]
     _train_missing(cell, data, store, unfinished, progress)
     with progress.stage(EVALUATING, wanted - reused) as step:
         for runs in unfinished:
@@ -150,6 +161,8 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
         progress.note(f"attacks: reused those on {len(found) - len(missing)} of {len(found)} quantizers")
     if missing or joint is None:
         data = cell_data(cell)  # what was reused has been said by the evaluation
+        phases = {"train": False, "evaluate": False, "attack": True}
+        refuse_beyond_memory(sizes_of(cell, data), cell.quantizers, cell.device, **phases)
         blocks = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
         published = {}
         for name, tried in attack_quantizers(missing, data, blocks, progress) if missing else ():
@@ -215,6 +228,16 @@ def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content:
     return traced(bank)
 
 
+def _refuse_large(
+    cell: Cell, store: BlockStore, blocks: Sequence[range], attacked: bool, data: CellData | None = None
+) -> None:
+    """Refuse blocks that do not fit into memory, by what of them is not on disk yet."""
+    if blocks:
+        train = any(store.bank_content(runs) is None for runs in blocks)
+        sizes = sizes_of(cell, data)
+        refuse_beyond_memory(sizes, cell.quantizers, cell.device, train=train, attack=attacked)
+
+
 def _train_missing(
     cell: Cell, data: CellData, store: BlockStore, blocks: Sequence[range], progress: Progress
 ) -> None:
@@ -224,9 +247,18 @@ def _train_missing(
     if needed > (training := sum(map(len, missing))):
         progress.note(f"bank: reused {needed - training} of {needed} trained runs")
     if missing:
+        if said := early_note(cell.protocol.head, int(data.members[0].sum())):
+            progress.note(said)
         with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
-            for runs in missing:
-                store.save_bank(_train(cell, data, runs, step))
+            for group in together(missing, sizes_of(cell, data), cell.device):
+                made = _train(cell, data, range(group[0].start, group[-1].stop), partial(_each, step, group))
+                for runs in group:
+                    store.save_bank(made.block(runs))
+
+
+def _each(step: Callable[[int], None], group: Sequence[range], epochs: int) -> None:
+    """Tell of an epoch of all blocks of a group."""
+    step(epochs * len(group))
 
 
 def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
@@ -239,7 +271,7 @@ def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
 
 
 def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None]) -> Bank:
-    """Train one block of runs."""
+    """Train runs at once."""
     members, protocol = data.members[runs.start : runs.stop], cell.protocol
     return train_block(
         data.kind,
@@ -268,9 +300,10 @@ def _evaluate_missing(
         raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
     # what was made on other trained runs is not mixed with these
     done = {name: evaluation for name, evaluation in found.items() if evaluation.bank == content}
+    race = partial(stream, cell.protocol.seed, "race") if cell.protocol.race else None
     for name, quantizer in cell.quantizers.items():
         if name not in done:
-            done[name] = Evaluation(evaluate_block(bank, quantizer, data), content)
+            done[name] = Evaluation(evaluate_block(bank, quantizer, data, race=race), content)
             store.save_evaluation(runs, name, done[name])
             step(1)
     return done

@@ -1,9 +1,12 @@
 """One quantizer over one block of runs: the indicator, the gap, performance and size of every run."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmark.cell_data import CellData
 from benchmark.metrics import METRICS
@@ -11,11 +14,14 @@ from benchmark.privacy.attacks.signals import margins
 from benchmark.privacy.gap_moments import GapMoments
 from benchmark.privacy.indicator import RunRate, run_rate
 from benchmark.privacy.membership_effect import membership_effects
+from benchmark.privacy.racing import raced_rate
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tuned_data import Part
 from models.heads import Bank, record_losses
 from models.quantizers import Quantizer
 
+#: Given the number of a run, returns what its race draws from.
+Random = Callable[[int], np.random.Generator]
 #: Records evaluated at once: the hidden values of some twenty heads then stay in a core's cache, which is
 #: twice as fast as to write them to memory and read them again.
 RECORD_BLOCK = 512
@@ -23,8 +29,22 @@ RECORD_BLOCK = 512
 PUBLISHED = (slice(None), -1)
 
 
-def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataFrame:
+def evaluate_block(
+    bank: Bank, quantizer: Quantizer, data: CellData, *, race: Random | None = None
+) -> pd.DataFrame:
     """Measure one quantizer over one block of runs.
+
+    Parameters
+    ----------
+    bank : Bank
+        The trained runs.
+    quantizer : Quantizer
+        What they are quantized by.
+    data : CellData
+        Of the cell.
+    race : callable or None
+        Given the number of a run, returns what the race for its plain indicator draws from; see
+        :mod:`benchmark.privacy.racing`. If None, all candidates are evaluated on all records.
 
     Returns
     -------
@@ -36,7 +56,7 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
         entropy_bits, zeros, coverage, model_coverage``; ``packed_bytes``, the size of the published file.
     """
     models, runs = QuantizedBlock(bank, quantizer, data), bank.runs
-    rates = [_rate_of_run(models, place) for place in range(len(runs))]
+    rates = [_rate_of_run(models, place, race) for place in range(len(runs))]
     table: dict[str, object] = {
         "run": list(runs),
         "rate": [r.rate for r in rates],
@@ -52,25 +72,50 @@ def evaluate_block(bank: Bank, quantizer: Quantizer, data: CellData) -> pd.DataF
     return pd.DataFrame(table)
 
 
-def _rate_of_run(models: QuantizedBlock, place: int) -> RunRate:
+def _rate_of_run(models: QuantizedBlock, place: int, race: Random | None) -> RunRate:
     """Return the indicator of one run: its distinct candidates on the records it was not trained on."""
     data, bank, epochs = models.data, models.bank, models.candidates(place)
     part, labels, held_out = data.held_out(bank.runs[place])
     centre, spread = (unit[place].to(labels.device) for unit in (bank.centre, bank.spread))
     if len(epochs) < 2:
         return RunRate.unknown("one candidate only", len(epochs), len(held_out))
-    moments = GapMoments(len(epochs))
-    for block in torch.split(held_out, RECORD_BLOCK):
-        outputs = models.outputs((place, epochs), part, block)
-        losses = record_losses(data.kind, outputs, (labels[block] - centre) / spread)
-        if not bool(losses.isfinite().all()):
-            return RunRate.unknown("losses not finite", len(epochs), len(held_out))
-        moments.add(losses.cpu().numpy())
-    rate = run_rate(moments)
+    every = np.array(epochs)
+
+    def losses(candidates: NDArray[np.intp], records: Tensor) -> NDArray[np.float64]:
+        outputs = models.outputs((place, every[candidates].tolist()), part, records)
+        found: NDArray[np.float64] = (
+            record_losses(data.kind, outputs, (labels[records] - centre) / spread).cpu().numpy()
+        )
+        return found
+
+    if race is None:
+        rate = _full_rate(losses, len(epochs), held_out)
+    else:
+        draws = race(bank.runs[place])
+        order = held_out[torch.from_numpy(draws.permutation(len(held_out))).to(held_out.device)]
+        rate = raced_rate(
+            lambda candidates, block: np.concatenate(
+                [losses(candidates, records) for records in torch.split(order[block], RECORD_BLOCK)], axis=1
+            ),
+            len(epochs), len(order), draws,
+        )  # fmt: skip
     # the reference is told as the epoch it was, not as its place among the candidates
     return RunRate(
         rate.rate, rate.corrected, rate.candidates, _epoch(epochs, rate), rate.records, rate.reason
     )
+
+
+def _full_rate(
+    losses: Callable[[NDArray[np.intp], Tensor], NDArray[np.float64]], candidates: int, records: Tensor
+) -> RunRate:
+    """Return the indicator of one run from all candidates on all records."""
+    moments, everyone = GapMoments(candidates), np.arange(candidates)
+    for block in torch.split(records, RECORD_BLOCK):
+        found = losses(everyone, block)
+        if not np.isfinite(found).all():
+            return RunRate.unknown("losses not finite", candidates, len(records))
+        moments.add(found)
+    return run_rate(moments)
 
 
 def _epoch(epochs: list[int], rate: RunRate) -> int:

@@ -20,6 +20,7 @@ from benchmark.scope import Scope
 from benchmark.summaries import summary_of
 from benchmark.tables import REFERENCE
 from benchmark.training_set import TrainOn
+from benchmark.whole_model import forget_embeddings
 from models.encoders.base import Encoder, trainable_encoders
 from models.encoders.choice import chosen_encoder
 from models.encoders.objective_name import PretrainObjective
@@ -75,6 +76,8 @@ class Settings:
         File of molecules that the encoder is pretrained on; None for those that come with RDKit.
     objective : PretrainObjective or None
         What it is pretrained on; None for what is usual.
+    race : bool
+        Whether the plain indicator is found by racing, to within its resolution.
     own : mapping of str to Quantizer
         Further quantizers, by names that stand for nothing else.
     """
@@ -94,6 +97,7 @@ class Settings:
     train_on: TrainOn = TrainOn.HALF
     pretrain_on: Path | None = None
     objective: PretrainObjective | None = None
+    race: bool = False
     own: Mapping[str, Quantizer] = field(default_factory=dict)
 
 
@@ -141,7 +145,14 @@ def plan_cell(
         progress.note(seen)
     head = replace(settings.head, hidden=task.hidden) if task.hidden else settings.head
     protocol = Protocol(
-        settings.runs, split, test_share, settings.seed, head, settings.scope, settings.train_encoder
+        settings.runs,
+        split,
+        test_share,
+        settings.seed,
+        head,
+        settings.scope,
+        settings.train_encoder,
+        settings.race,
     )
     return Cell(task, records, encoder, zoo, protocol, device), flags
 
@@ -204,7 +215,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     stored = stored_result(cell, settings, progress)
     if stored is not None:
         return stored
-    rows, sizes = evaluate_cell(cell, progress)
+    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
         found = attack_cell(cell, progress)
@@ -215,6 +226,7 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     write_cell(path, result)
     with suppress(DataError):  # a board of many cells is quicker for it, and can do without
         summary_of(path)
+    forget_embeddings(cell)
     progress.note(f"results: wrote {path}")
     return result
 
@@ -325,6 +337,7 @@ def _facts(cell: Cell, sizes: Mapping[str, object], flags: Flags) -> dict[str, o
         ),
         "encoder": cell.encoder_name,
         "train_encoder": protocol.train_encoder,
+        "race": protocol.race,
         "encoder_key": cell.encoder.key,
         "encoder_parameters": cell.encoder.parameters,
         "encoder_options": cell.encoder.options(),

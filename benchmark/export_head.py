@@ -11,10 +11,12 @@ from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate import trained_block
 from benchmark.execute import Settings, plan_cell
 from benchmark.full_pool import train_on_all
+from benchmark.memory import refuse_beyond_memory, sizes_of
 from benchmark.plan import Cell
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tables import REFERENCE
 from benchmark.tuned_data import Part
+from benchmark.whole_model import forget_embeddings
 from models.artefact import Artefact
 from models.block_runs import BLOCK_RUNS
 from models.encoders.base import embed
@@ -23,7 +25,7 @@ from models.published import published_head
 from models.quantizers import Quantizer
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
-from tasks.task import DataOptions, Task
+from tasks.task import DataOptions, Inputs, Task
 
 #: What is said of a head that was trained on all records.
 ALL = "all"
@@ -69,8 +71,8 @@ def export_head(
     Raises
     ------
     MolmisError
-        As :func:`benchmark.execute.plan_cell`; or if the settings name no quantizer or several, or there is
-        no such run.
+        As :func:`benchmark.execute.plan_cell`; or if the settings name no quantizer or several, there is no
+        such run, the encoder cannot come with the head, or the heads do not fit into memory.
     """
     run = chosen.run or 0
     runs = chosen.runs or BLOCK_RUNS * (run // BLOCK_RUNS + 1)
@@ -80,12 +82,19 @@ def export_head(
     name = _only(cell)
     for flag in flags[name]:
         progress.note(f"{name}: {flag}")
+    if chosen.encoder:
+        _check_encoder(cell, progress)
+    block = range(1)
+    if chosen.run is not None:
+        block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
     data = cell_data(cell, progress)
+    sizes = replace(sizes_of(cell, data), runs=len(block))
+    # what is trained already is quantized, which takes about as much
+    refuse_beyond_memory(sizes, cell.quantizers, cell.device, evaluate=False)
     if chosen.run is None:
         bank, place = _trained_on_all(cell, data, progress), 0
         everyone = np.ones((1, len(data.pool)), dtype=np.bool_)
     else:
-        block = next(runs for runs in BlockStore(cell, progress).blocks if run in runs)
         bank, place, everyone = trained_block(cell, data, block, progress), run - block.start, None
     quantizer = cell.quantizers[name]
     models = QuantizedBlock(bank, quantizer, data, everyone)
@@ -109,8 +118,30 @@ def _probed(
     if chosen.encoder and head.encoder is None:
         encoder.prepare(cell.device, progress)
         head = replace(head, encoder=encoder.state())
-    embedded = torch.from_numpy(embed(encoder, head.origin.probe, cell.device, progress))
-    return replace(head, probe=head.outputs(embedded))
+    if data.whole is None:
+        probe = embed(encoder, head.origin.probe, cell.device, progress)
+    else:  # nobody asks again for what a quantized encoder makes of these
+        probe = encoder.encode(head.origin.probe)
+        forget_embeddings(cell)
+    return replace(head, probe=head.outputs(torch.from_numpy(probe)))
+
+
+def _check_encoder(cell: Cell, progress: Progress) -> None:
+    """Refuse to put an encoder into a file that has no weights of this project; say so of one without any."""
+    encoder = cell.encoder
+    outside = encoder.options().get("outside")
+    if outside is not None:
+        raise MolmisError(
+            f"--with-encoder: {outside} was made elsewhere and does not go into the file; leave it out, and "
+            "publish it beside the head: predict takes a copy of it by --encoder"
+        )
+    if encoder.inputs is not Inputs.MOLECULES:
+        raise MolmisError(
+            f"--with-encoder: the records of {cell.task.name} are {encoder.inputs}, which nothing embeds; "
+            "leave it out"
+        )
+    if not encoder.parameters:
+        progress.note(f"--with-encoder: {encoder.name} has no weights, so the file needs none of it")
 
 
 def _only(cell: Cell) -> str:

@@ -6,6 +6,7 @@ in another order of batches each, tried by the metrics of the task on the test r
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from torch import Tensor
 from benchmark.blocks import BlockStore
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import performance
+from benchmark.memory import refuse_beyond_memory, sizes_of
 from benchmark.plan import Cell, Protocol
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tuned_data import Part
@@ -45,6 +47,7 @@ def full_pool(cell: Cell, progress: Progress = SILENT) -> pd.DataFrame:
     missing = [name for name in cell.quantizers if name not in found]
     if missing:
         data = cell_data(cell)
+        refuse_beyond_memory(replace(sizes_of(cell, data), runs=SEEDS), cell.quantizers, cell.device)
         with progress.stage("whole pool: training heads", cell.protocol.head.epochs) as step:
             bank = train_on_all(
                 data.kind, data.training(Part.POOL), data.pool_labels, cell.protocol, _RUNS, step

@@ -36,11 +36,11 @@ def _tasks() -> Table:
 
 
 def _encoders() -> Table:
-    from models.encoders.base import ENCODERS
+    from benchmark.listed import listed
 
     table = _table("encoder", "what it is")
-    for name, encoder in ENCODERS.items():
-        table.add_row(name, encoder.description)
+    for row in listed("encoders"):
+        table.add_row(str(row["name"]), str(row["what"]))
     table.caption = (
         "or embeddings of your own: --encoder path/to/embeddings.npz (.parquet, .csv), hf:path/to/folder, "
         "chemprop:path/to/model.pt"
@@ -49,21 +49,31 @@ def _encoders() -> Table:
 
 
 def _quantizers() -> Table:
-    from models.quantizers import QUANTIZERS
-    from models.quantizers.library import ROWS
-    from models.quantizers.user_file import from_package, installed
-    from models.quantizers.zoo import PAPER, zoo_names
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    from benchmark.listed import listed
+    from models.entry_points import GROUP
 
     table = _table("quantizer", "bits", "group", "definition")
-    for name in zoo_names("all"):
-        quantizer = QUANTIZERS[name]
-        table.add_row(
-            name, f"{quantizer.bits:.2f}", "paper, all" if name in PAPER else "all", quantizer.formula
-        )
-    for name in zoo_names("libraries"):
-        quantizer = ROWS[name]
-        group = "libraries" if name in QUANTIZERS else f"libraries: needs {quantizer.library}"
-        table.add_row(name, f"{quantizer.bits:.2f}", group, quantizer.formula)
+    for row in listed("quantizers"):
+        group, library = str(row["group"]), str(row["library"])
+        if library and find_spec(library) is None:
+            group = f"{group}: needs {library}"
+        table.add_row(str(row["name"]), f"{row['bits']:.2f}", group, str(row["formula"]))
+    if entry_points(group=GROUP):
+        _add_installed(table)
+    table.caption = (
+        "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none; "
+        "or a file of your own: path/to/mine.py"
+    )
+    return table
+
+
+def _add_installed(table: Table) -> None:
+    """Add what installed packages offer."""
+    from models.quantizers.user_file import from_package, installed
+
     for name in installed():
         try:
             quantizer = from_package(name)
@@ -71,11 +81,6 @@ def _quantizers() -> Table:
             table.add_row(name, "", "broken", str(error))
             continue
         table.add_row(name, f"{quantizer.bits:.2f}", "installed", quantizer.formula)
-    table.caption = (
-        "or with parameters of your own: ternary:sparsity=0.8, uniform:bits=7,scale=none; "
-        "or a file of your own: path/to/mine.py"
-    )
-    return table
 
 
 def _suites() -> Table:

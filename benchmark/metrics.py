@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from molecules.errors import UnknownNameError
 from tasks.task import Kind
@@ -214,7 +214,7 @@ def spearman(values: Floats, labels: Floats) -> Floats:
 
 def _ranks(values: Floats, method: str = "average") -> Floats:
     """Return the ranks of every row from 1, float64 of the same shape."""
-    return np.asarray(rankdata(values, method=method, axis=1), dtype=np.float64)
+    return np.asarray(scipy.stats.rankdata(values, method=method, axis=1), dtype=np.float64)
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:

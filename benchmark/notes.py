@@ -63,8 +63,9 @@ def _indicator(runs: CellRuns) -> str:
     if runs.indicator is Indicator.PLAIN:
         return (
             f"r: larger = more private (plain indicator, {runs.aggregate} over runs, noise floor "
-            f"subtracted). Resolution {resolution}; ~ marks figures within it, which share a rank. r ranks "
-            "the quantizers of one task; it is no absolute measure of what leaks."
+            f"subtracted). Resolution {resolution}; ~ marks figures within it, which share a rank. "
+            + ("Found by racing, to within the resolution. " if runs.facts.get("race") else "")
+            + "r ranks the quantizers of one task; it is no absolute measure of what leaks."
         )
     return (
         "r: larger = more private (membership effect: how far training on a record moves its margin, "

@@ -7,6 +7,7 @@ quantizer reuses the trained runs, and a larger preset begins with the runs of a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.scope import Scope
@@ -16,7 +17,7 @@ from models.heads import HeadConfig
 from models.quantized_network import quantize_network
 from models.quantizers import Quantizer
 from models.quantizers.base import source_key
-from molecules.cache import content_key, environment
+from molecules.cache import cache_dir, content_key, environment
 from tasks.catalogue import Records
 from tasks.task import OFFICIAL, Task
 
@@ -30,6 +31,8 @@ ATTACKS_VERSION = 3
 RECORDS_VERSION = 1
 #: Raised when a change to the evaluation moves figures of encoders that were trained with the heads.
 TRAINED_VERSION = 2
+#: Raised when a change to the race for the plain indicator moves its figures.
+RACE_VERSION = 1
 #: Raised when a change to heads trained on the whole pool moves their figures.
 FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.
@@ -58,6 +61,8 @@ class Protocol:
     train_encoder : bool
         Whether every run trains an encoder of its own with the head, from the pretrained weights; else one
         frozen encoder serves all.
+    race : bool
+        Whether the plain indicator is found by racing: see :mod:`benchmark.privacy.racing`.
     """
 
     runs: int
@@ -67,6 +72,7 @@ class Protocol:
     head: HeadConfig = field(default_factory=HeadConfig)
     scope: Scope = Scope.HEAD
     train_encoder: bool = False
+    race: bool = False
 
     @property
     def shared_encoder_quantized(self) -> bool:
@@ -123,6 +129,11 @@ class Cell:
             *self._tuning(),
         )
 
+    @property
+    def folder(self) -> Path:
+        """Folder of what is finished of the cell, and of what it needs on the way; perhaps not there yet."""
+        return cache_dir("bank") / f"{self.task.slug}-{self.encoder_name}-{self.bank_key}"
+
     def _tuning(self) -> tuple[dict[str, object], ...]:
         """Return how encoders are trained with the heads, where they are; else nothing."""
         return (tuning_recipe(),) if self.protocol.train_encoder else ()
@@ -151,6 +162,8 @@ class Cell:
             depends["policy"] = source_key(quantize_network)
         if self.protocol.train_encoder:
             depends["trained encoder"] = TRAINED_VERSION
+        if self.protocol.race:
+            depends["race"] = RACE_VERSION
         return content_key(depends)
 
     @property

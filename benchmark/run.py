@@ -207,6 +207,13 @@ def run(
             "paper's Algorithm 1 (snapshots of a run)."
         ),
     ] = Indicator.MEMBERSHIP,
+    race: Annotated[
+        bool,
+        typer.Option(
+            help="Find the plain indicator by racing: candidates that cannot decide it are evaluated on few "
+            "records. Quicker; r is that of the whole evaluation to within its resolution."
+        ),
+    ] = False,
     seed: Annotated[
         int, typer.Option(help="Seed of everything; equal seeds give equal tables.", min=0, max=2**63 - 1)
     ] = 0,
@@ -316,6 +323,7 @@ def run(
             head=head.config(train_encoder),
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
+            race=race,
         )
         asked = Asked(
             DataOptions(data_dir, download, verify, progress),

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmark.attack_table import attack_columns
 from benchmark.cell_runs import NO_SKILL, REFERENCE, CellRuns
@@ -180,7 +180,7 @@ def _gap(runs: CellRuns, useless: NDArray[np.bool_]) -> dict[str, object]:
     gap = runs.gaps()
     low, high = runs.interval(gap)
     mean = gap.mean(1)
-    order = stats.rankdata(np.where(useless, np.nan, mean), method="min", nan_policy="omit")
+    order = scipy.stats.rankdata(np.where(useless, np.nan, mean), method="min", nan_policy="omit")
     return {
         "generalization_gap": mean,
         "gap_low": low,

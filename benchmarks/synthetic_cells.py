@@ -85,7 +85,7 @@ def _facts(seed: int, task: str, encoder: str, kind: str, runs: int) -> dict[str
     metric = METRICS[kind][0]
     return {
         "task": task, "task_version": 1, "kind": kind, "targets": ["y"], "metric": metric,
-        "source_protocol": "", "train_encoder": False, "twins": {}, "encoder": encoder,
+        "source_protocol": "", "train_encoder": False, "race": False, "twins": {}, "encoder": encoder,
         "performance_unit": "label" if kind == "regression" else "",
         "encoder_key": content_key(encoder), "encoder_parameters": 254853, "encoder_options": {},
         "encoder_seen": {"labels_declared": True, "molecules": 0, "of": 1573}, "scope": "head",

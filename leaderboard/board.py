@@ -247,7 +247,7 @@ def _finished(frame: "pd.DataFrame", sources: Mapping[str, Source]) -> "pd.DataF
     import pandas as pd
 
     from benchmark.tables import STABLE_COLUMNS
-    from leaderboard.status import with_status
+    from leaderboard.status import UNCOUNTED, with_status
 
     order = ["task", "encoder", "split", "seed", "runs", "cell"]
     frame = frame.sort_values(order, kind="stable").reset_index(drop=True)
@@ -260,6 +260,8 @@ def _finished(frame: "pd.DataFrame", sources: Mapping[str, Source]) -> "pd.DataF
         for column, part in (("source", "name"), ("author", "author"), ("verified", "verified"))
     }
     frame = with_status(frame.drop(columns="origin").assign(**told))
+    # what counts nowhere is on no front, in whatever file it stands
+    frame["pareto"] = frame["pareto"].astype(bool) & ~frame["status"].isin([str(each) for each in UNCOUNTED])
     first = (*STABLE_COLUMNS, *_CELL_COLUMNS)
     rest = [name for name in frame.columns if name not in (*first, *_LAST_COLUMNS)]
     return frame[[*first, *rest, *_LAST_COLUMNS]]

@@ -34,7 +34,19 @@ EXACT = ("bits", "coverage", "model_coverage", "records", "constant", "packed_by
 #: Facts of a result that say what was measured.
 FACTS = (
     *("task", "task_version", "kind", "targets", "metric", "encoder", "train_encoder", "scope", "runs"),
-    *("seed", "split", "test_share", "head", "pool", "members", "test", "dimensions", "sha256", "unscored"),
+    *(
+        "seed",
+        "race",
+        "split",
+        "test_share",
+        "head",
+        "pool",
+        "members",
+        "test",
+        "dimensions",
+        "sha256",
+        "unscored",
+    ),
 )
 #: Facts that are hashes of the program and its libraries, too: alike where these are alike.
 KEY_FACTS = ("key", "quantizers", *(f"{kind}_key" for kind in ATTACKED))

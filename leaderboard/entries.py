@@ -133,8 +133,9 @@ def _entries(frame: pd.DataFrame) -> pd.DataFrame:
     made["partial"] = ~full
     for name in _STANDING:
         made[name] = np.nan
-    _fill_block(made, privacy, performance, grid.tasks, cells, full)
-    _fill_guests(made, privacy, performance, grid.tasks, cells, full)
+    ranked = _Ranked(privacy, performance, grid.tasks, cells, full)
+    _fill_block(made, ranked)
+    _fill_guests(made, ranked)
     _fill_attacks(made, bounds, lira, grid, cells)
     ranks = [name for name in made if "rank" in name and name != "mean_rank"] + ["pareto_layer"]
     return made.astype(dict.fromkeys(ranks, "Int64"))
@@ -185,21 +186,37 @@ def _fill(made: pd.DataFrame, rows: Flags, prefix: str, found: Means, rank: str 
         made.loc[rows, f"{rank}_high"] = np.maximum(found.rank_high, own)
 
 
-def _fill_block(
-    made: pd.DataFrame,
-    privacy: Floats,
-    performance: Floats,
-    tasks: NDArray[np.intp],
-    cells: Flags,
-    full: Flags,
-) -> None:
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """What quantizers are ranked by.
+
+    Attributes
+    ----------
+    privacy, performance : ndarray, shape (C, Q)
+        Larger = better; NaN where there is no figure.
+    tasks : ndarray of int, shape (C,)
+        The task of every cell.
+    cells : ndarray of bool, shape (C,)
+    full : ndarray of bool, shape (Q,)
+        The block: its cells, and its quantizers.
+    """
+
+    privacy: Floats
+    performance: Floats
+    tasks: NDArray[np.intp]
+    cells: Flags
+    full: Flags
+
+
+def _fill_block(made: pd.DataFrame, ranked: _Ranked) -> None:
     """Rank the quantizers of the block with one another, over all of its cells."""
+    full = ranked.full
     if not full.any():
         return
-    inside = np.ix_(cells, full)
-    shares = win_shares(privacy[inside])
-    _fill(made, full, "privacy", means(shares, tasks[cells]), "privacy_rank")
-    _fill(made, full, "relative", means(performance[inside], tasks[cells]), "performance_rank")
+    inside, tasks = np.ix_(ranked.cells, full), ranked.tasks[ranked.cells]
+    shares = win_shares(ranked.privacy[inside])
+    _fill(made, full, "privacy", means(shares, tasks), "privacy_rank")
+    _fill(made, full, "relative", means(ranked.performance[inside], tasks), "performance_rank")
     others = int(full.sum()) - 1
     won = made.loc[full, "privacy"].to_numpy(dtype=np.float64)
     made.loc[full, "mean_rank"] = 1.0 + others * (1.0 - won) if others else 1.0
@@ -209,26 +226,20 @@ def _fill_block(
     made.loc[full, "pareto_layer"] = pareto_layers(alone, even(relative))
 
 
-def _fill_guests(
-    made: pd.DataFrame,
-    privacy: Floats,
-    performance: Floats,
-    tasks: NDArray[np.intp],
-    cells: Flags,
-    full: Flags,
-) -> None:
+def _fill_guests(made: pd.DataFrame, ranked: _Ranked) -> None:
     """Rank every other quantizer with those of the block, over the cells of it that it has."""
+    full, figures = ranked.full, (ranked.privacy, ranked.performance)
     layers = made.loc[full, "pareto_layer"].to_numpy(dtype=np.intp)
-    present = ~(np.isnan(privacy) | np.isnan(performance))
+    present = ~(np.isnan(ranked.privacy) | np.isnan(ranked.performance))
     for place in np.flatnonzero(~full):
-        own = cells & present[:, place]
+        own = ranked.cells & present[:, place]
         if not own.any():
             continue
-        pairs = [(values[own, place], values[np.ix_(own, full)]) for values in (privacy, performance)]
-        found = guest(pairs[0], pairs[1], tasks[own], layers)
-        row = np.arange(len(made)) == place
-        _fill(made, row, "privacy", means(beats(*pairs[0]).mean(1)[:, None], tasks[own]))
-        _fill(made, row, "relative", means(performance[own][:, [place]], tasks[own]))
+        tasks, row = ranked.tasks[own], np.arange(len(made)) == place
+        pairs = [(values[own, place], values[np.ix_(own, full)]) for values in figures]
+        found = guest(pairs[0], pairs[1], tasks, layers)
+        _fill(made, row, "privacy", means(beats(*pairs[0]).mean(1)[:, None], tasks))
+        _fill(made, row, "relative", means(ranked.performance[own][:, [place]], tasks))
         made.loc[row, "privacy_rank"], made.loc[row, "mean_rank"] = found.privacy_rank, found.mean_rank
         made.loc[row, "performance_rank"], made.loc[row, "pareto_layer"] = found.performance_rank, found.layer
 

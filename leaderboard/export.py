@@ -1,8 +1,9 @@
 """Export the leaderboard: ``python -m leaderboard.export --format csv --out board.csv``."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,11 +83,12 @@ def export(
             typer.echo(board.rules)
             return
         frame = _asked(board, table or Table.LONG, sql)
+        texts = partial(_texts, board, frame, format_, submissions)
         if out is None:
-            for text in _texts(board, frame, format_):
+            for text in texts():
                 typer.echo(text, nl=False)
             return
-        _write(board, frame, format_, out)
+        _write(frame, format_, texts, out)
         cells = f" of {frame['cell'].nunique():,} cells" if "cell" in frame else ""
         typer.echo(f"wrote {out}: {len(frame):,} rows{cells}", err=True)
 
@@ -134,18 +136,18 @@ def _asked(board: "Board", table: Table, sql: str | None) -> "pd.DataFrame":
     return made
 
 
-def _texts(board: "Board", frame: "pd.DataFrame", format_: Format) -> Iterator[str]:
+def _texts(board: "Board", frame: "pd.DataFrame", format_: Format, submissions: Path) -> Iterator[str]:
     """Yield the frame in a format of text, or the page of the board."""
     from leaderboard.text import csv_text, markdown_text
 
     if format_ is Format.HTML:
         from leaderboard.page import board_page
 
-        return board_page(board)
+        return board_page(board, submissions)
     return csv_text(frame) if format_ is Format.CSV else markdown_text(frame)
 
 
-def _write(board: "Board", frame: "pd.DataFrame", format_: Format, out: Path) -> None:
+def _write(frame: "pd.DataFrame", format_: Format, texts: Callable[[], Iterator[str]], out: Path) -> None:
     """Write the frame or the page, whole or not at all."""
     from molecules.cache import atomic_write
 
@@ -156,7 +158,7 @@ def _write(board: "Board", frame: "pd.DataFrame", format_: Format, out: Path) ->
             temporary.write_bytes(buffer.getvalue())
             return
         with temporary.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(_texts(board, frame, format_))
+            stream.writelines(texts())
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)

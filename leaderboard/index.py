@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import pyarrow.parquet as pq
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.indicator_name import Indicator
 from benchmark.results import ROWS, path_beside
-from benchmark.summaries import FOLDER, SUMMARISED, file_digest, summary_key, summary_of
+from benchmark.summaries import FOLDER, SUMMARISED, cell_digests, file_digest, summary_key, summary_of
 from molecules.cache import atomic_write
 from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
@@ -109,7 +110,7 @@ def summaries(
     with (progress if len(changed) > _MANY else SILENT).stage("summarising", len(changed)) as step:
         for name in changed:
             old = known.get(name)
-            if old is not None and not old.problem and _digests(results / name) == old.files:
+            if old is not None and not old.problem and cell_digests(results / name) == old.files:
                 entry = kept[name] = replace(old, stats=stats[name], settled=_settled(stats[name]))
             else:
                 entry, table = _summarised(results / name, stats[name], aggregate, indicator)
@@ -160,15 +161,6 @@ def _settled(stats: Stats) -> bool:
     return time.time() - newest / 1e9 > _SETTLED
 
 
-def _digests(path: Path) -> dict[str, str]:
-    """Return the hashes of the bytes of a cell's files; of those that can be read."""
-    found = {}
-    for kind in SUMMARISED:
-        with suppress(OSError):
-            found[kind] = file_digest(path_beside(path, kind).read_bytes())
-    return found
-
-
 def _summarised(
     path: Path, stats: Stats, aggregate: Aggregate, indicator: Indicator
 ) -> tuple[Entry, pa.Table | None]:
@@ -210,7 +202,10 @@ class _Pile:
 
 def _together(tables: list[pa.Table]) -> pa.Table:
     """Return tables one below the other; what a column lacks in one of them is missing there."""
-    return pa.concat_tables(tables, promote_options="default").combine_chunks()
+    if len(tables) == 1:
+        return tables[0]
+    alike = [pa.concat_tables(list(run)) for _, run in groupby(tables, key=lambda table: table.schema)]
+    return pa.concat_tables(alike, promote_options="default").combine_chunks()
 
 
 def _joined(
@@ -225,7 +220,8 @@ def _joined(
     order = {name: place for place, name in enumerate(entries)}
     names = [*(name for name in before.entries if name in kept), *made.names]
     places = np.repeat([order[name] for name in names], [entries[name].rows for name in names])
-    return table.take(pa.array(np.argsort(places, kind="stable")))
+    in_order = bool((np.diff(places) >= 0).all())
+    return table if in_order else table.take(pa.array(np.argsort(places, kind="stable")))
 
 
 def write_index(found: Summaries, results: Path, aggregate: Aggregate, indicator: Indicator) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from molecules.errors import MolmisError, UnknownNameError
 
@@ -128,6 +129,11 @@ PROTOCOLS = {
 }
 #: The one whose results enter the board now.
 CURRENT = "board-1"
+
+
+def holds_trials(results: Path) -> bool:
+    """Return whether a results store is that of trials; see :func:`leaderboard.submitted.store_of`."""
+    return results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
 
 
 def get_protocol(name: str) -> BoardProtocol:

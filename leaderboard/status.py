@@ -39,6 +39,10 @@ MEANING = {
     Status.COUNTED: "counts",
     Status.MISSING: "not measured in this cell",
 }
+#: Said of a cell, not of a quantizer: nobody's figures count there.
+NOBODY = (Status.NO_REFERENCE, Status.CONFOUNDED)
+#: Rows that count nowhere, whatever is written in them.
+UNCOUNTED = (Status.OUTDATED, Status.REPEATED, Status.MISMATCHING, *NOBODY)
 
 
 def with_status(frame: pd.DataFrame) -> pd.DataFrame:

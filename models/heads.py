@@ -91,7 +91,7 @@ class Heads:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = _linear(hidden, weight, bias)
             if layer < last:
-                hidden = hidden.relu()
+                hidden = hidden.relu_()  # nobody else has what a linear layer has just made
                 hidden = hidden if between is None else between(hidden)
         return hidden
 
@@ -106,7 +106,8 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     if inputs.dim() == 2:  # one large matrix product for all heads
         heads, out, _ = weight.shape
         product = inputs @ weight.reshape(heads * out, -1).T
-        return product.view(-1, heads, out).transpose(0, 1) + bias[:, None]
+        product += bias.flatten()
+        return product.view(-1, heads, out).transpose(0, 1)
     return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))
 
 
@@ -143,6 +144,12 @@ class Bank:
     def kept(self) -> int:
         """Number of snapshots of every run."""
         return self.snapshots.biases[0].shape[1]
+
+    def block(self, runs: range) -> "Bank":
+        """Return some of the runs, by their numbers within the bank, as a block of their own."""
+        own = slice(runs.start - self.first_run, runs.stop - self.first_run)
+        encoders = {name: values[own] for name, values in self.encoders.items()}
+        return Bank(self.snapshots[own], self.centre[own], self.spread[own], runs.start, encoders)
 
     def keeping(self, snapshots: list[int]) -> "Bank":
         """Return the block with some of its snapshots only."""

@@ -13,7 +13,7 @@ from models.encoders.objectives import on_device
 from models.encoders.tuning import Tuning
 from models.quantized_network import Role, quantize_network
 from models.quantizers.base import Layer, Quantizer
-from models.quantizers.parts import quantize_in_parts
+from models.quantizers.parts import dequantize_in_parts, quantize_in_parts
 from models.quantizers.quantized import Quantized
 from models.quantizers.zoo import described
 from molecules.graphs import GraphBatch
@@ -83,7 +83,7 @@ def quantize_encoders(
         parameter = encoders[name]
         matrices = parameter.reshape(*lead, -1, parameter.shape[-1])
         quantized = quantize_in_parts(quantizer, matrices, Layer(place, len(names) + 1, None))
-        values[name] = quantized.dequantize().reshape(parameter.shape)
+        values[name] = dequantize_in_parts(quantized).reshape(parameter.shape)
         layers[name] = quantized.at((slice(None), -1))
         codes = quantized.codes.cpu().numpy()
         for run, row in enumerate(hashes):

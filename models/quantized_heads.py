@@ -12,7 +12,7 @@ from models.heads import Heads
 from models.quantizers import Quantized, Quantizer
 from models.quantizers.base import Layer
 from models.quantizers.measures import entropy_bits, zeros
-from models.quantizers.parts import quantize_in_parts
+from models.quantizers.parts import dequantize_in_parts, quantize_in_parts
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
         if inputs is not None:
             inputs = inputs.expand(*weight.shape[:-2], *inputs.shape[-2:])
         layers.append(quantize_in_parts(quantizer, weight, Layer(index, count, inputs)))
-        values.append(layers[-1].dequantize())
+        values.append(dequantize_in_parts(layers[-1]))
         if inputs is not None:  # what the next layer is given is made by the quantized ones
             inputs = torch.relu(inputs @ values[-1].mT + bias[..., None, :])
     return QuantizedHeads(Heads(tuple(values), snapshots.biases), tuple(layers), quantizer.bits)

@@ -132,8 +132,9 @@ def train_block(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     orders = [stream(seed, "batches", run) for run in runs]
     between = _dropout(config.dropout, seed, runs, device)
-    wanted, done = set(config.steps_kept(n_members)), 0
-    kept: list[Bank] = []
+    kept = {step: place for place, step in enumerate(config.steps_kept(n_members))}
+    now, done = Bank(heads, centre, spread, first_run, encoders), 0
+    bank = _room(now, len(kept))
     for _ in range(config.epochs):
         order = np.stack([own_order.permutation(n_members) for own_order in orders])
         for places in torch.split(torch.from_numpy(order).to(device), config.batch_size, dim=1):
@@ -145,41 +146,33 @@ def train_block(
             optimiser.step()
             schedule.step()
             done += 1
-            if done in wanted:
-                kept.append(_copied(Bank(heads, centre, spread, first_run, encoders)))
+            if done in kept:
+                for room, part in zip(_learned(bank), _learned(now), strict=True):
+                    room[:, kept[done]] = part.detach()
         on_epoch(1)
-    _refuse_divergence(kept[-1])
-    return _one_after_another(kept)
+    _refuse_divergence(now)
+    return bank
 
 
-def _copied(bank: Bank) -> Bank:
-    """Return a block as it is now, on the CPU."""
+def _room(now: Bank, snapshots: int) -> Bank:
+    """Return room for snapshots on the CPU, which every one is written into: never two copies of a bank."""
 
-    def copied(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return tuple(tensor.detach().cpu().clone() for tensor in tensors)
+    def room(part: Tensor) -> Tensor:
+        return torch.empty(len(part), snapshots, *part.shape[1:])
 
-    encoders = dict(zip(bank.encoders, copied([*bank.encoders.values()]), strict=True))
-    heads = Heads(copied(bank.snapshots.weights), copied(bank.snapshots.biases))
-    centre, spread = copied([bank.centre, bank.spread])
-    return Bank(heads, centre, spread, bank.first_run, encoders)
+    heads = Heads(tuple(map(room, now.snapshots.weights)), tuple(map(room, now.snapshots.biases)))
+    encoders = {name: room(values) for name, values in now.encoders.items()}
+    return Bank(heads, now.centre.cpu(), now.spread.cpu(), now.first_run, encoders)
 
 
-def _one_after_another(kept: Sequence[Bank]) -> Bank:
-    """Return copies of a block as its snapshots, along a second axis."""
-    last = kept[-1]
-    layers = range(len(last.snapshots.weights))
-    heads = Heads(
-        tuple(torch.stack([k.snapshots.weights[layer] for k in kept], 1) for layer in layers),
-        tuple(torch.stack([k.snapshots.biases[layer] for k in kept], 1) for layer in layers),
-    )
-    encoders = {name: torch.stack([k.encoders[name] for k in kept], 1) for name in last.encoders}
-    return Bank(heads, last.centre, last.spread, last.first_run, encoders)
+def _learned(bank: Bank) -> tuple[Tensor, ...]:
+    """Return everything of a block that is trained."""
+    return (*bank.snapshots.weights, *bank.snapshots.biases, *bank.encoders.values())
 
 
 def _refuse_divergence(bank: Bank) -> None:
     """Raise ``MolmisError`` where weights are not finite."""
-    learned = (*bank.snapshots.weights, *bank.snapshots.biases, *bank.encoders.values())
-    if not all(bool(torch.isfinite(part).all()) for part in learned):
+    if not all(bool(torch.isfinite(part).all()) for part in _learned(bank)):
         raise MolmisError(
             "training diverged: weights are no longer finite; give a smaller --learning-rate, or labels of a "
             "smaller spread"

@@ -1,59 +1,25 @@
 """Molecules as graphs: the integer features that torch-geometric's ``from_smiles`` gives, made fast.
 
 The features of all molecules lie in one array each, so a batch is a slice of arrays and never a loop
-over molecules. Features are read column by column: one RDKit getter is mapped over the atoms of a
-molecule, which keeps the loop inside the interpreter's C code. Atoms are taken by index, because
-RDKit's atom iterator costs twice as much; one molecule at a time, because freshly freed memory is used
-again; and the two stereo columns are not asked for where the SMILES holds no stereo mark, because
-getters that return an enumeration cost three times as much as the others.
+over molecules. Plain organic molecules, which most are, are read in few calls
+(:mod:`molecules.plain_graphs`); of all others RDKit is asked for every feature of every atom and bond
+(:mod:`molecules.graph_features`). One molecule is parsed at a time: freshly freed memory is used again.
 """
 
-from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdchem
 
+from molecules.graph_features import ATOM_CARDINALITIES, BOND_CARDINALITIES, Asked, Features
 from molecules.parse import as_molecule
+from molecules.plain_graphs import PlainGraphs
 from molecules.progress import SILENT, Progress, counted
 
-#: Number of values of each atom feature: atomic number, chirality, total degree, formal charge (from -5),
-#: hydrogens, radical electrons, hybridization, aromatic, in a ring.
-ATOM_CARDINALITIES = (119, 9, 11, 12, 9, 5, 8, 2, 2)
-#: Number of values of each bond feature: type, stereo, conjugated.
-BOND_CARDINALITIES = (22, 6, 2)
-
-_LOWEST_CHARGE = -5
-_HYBRIDIZATIONS = ("UNSPECIFIED", "S", "SP", "SP2", "SP3", "SP3D", "SP3D2", "OTHER")
-_STEREOS = ("STEREONONE", "STEREOANY", "STEREOZ", "STEREOE", "STEREOCIS", "STEREOTRANS")
-
-# Getter of each atom column; enumeration members are integers, so they go into the arrays as they are.
-_DEGREE = 2  # place of the total degree among the atom features; it has no getter below
-_HYDROGENS = 3  # place of the hydrogens among the getters below
-_CHIRALITY, _STEREO = 1, 3  # places of the two stereo columns among the getters below
-_STEREO_MARKS = ("@", "/", "\\", "|")  # the last opens ChemAxon's extension, which can hold stereo too
-
-_ATOM_GETTERS: tuple[Callable[[rdchem.Atom], int], ...] = (
-    rdchem.Atom.GetAtomicNum,
-    rdchem.Atom.GetChiralTag,
-    rdchem.Atom.GetFormalCharge,
-    rdchem.Atom.GetTotalNumHs,
-    rdchem.Atom.GetNumRadicalElectrons,
-    rdchem.Atom.GetHybridization,
-    rdchem.Atom.GetIsAromatic,
-    rdchem.Atom.IsInRing,
-)
-_BOND_GETTERS: tuple[Callable[[rdchem.Bond], int], ...] = (
-    rdchem.Bond.GetBeginAtomIdx,
-    rdchem.Bond.GetEndAtomIdx,
-    rdchem.Bond.GetBondType,
-    rdchem.Bond.GetStereo,
-    rdchem.Bond.GetIsConjugated,
-)
+__all__ = ["ATOM_CARDINALITIES", "BOND_CARDINALITIES", "GraphBatch", "Graphs", "featurize"]
 
 
 @dataclass(frozen=True)
@@ -161,96 +127,33 @@ def featurize(molecules: Sequence[str | Chem.Mol], progress: Progress = SILENT) 
     DataError
         If a SMILES cannot be parsed; the message gives its position.
     """
-    counts = array("q")
-    atom_columns = [array("b") for _ in _ATOM_GETTERS]
-    bond_columns = [array(code) for code in "iibbb"]
-    of_atoms = [(column.extend, getter) for column, getter in zip(atom_columns, _ATOM_GETTERS, strict=True)]
-    of_bonds = [(column.extend, getter) for column, getter in zip(bond_columns, _BOND_GETTERS, strict=True)]
-    of_atoms_flat, of_bonds_flat = list(of_atoms), list(of_bonds)
-    of_atoms_flat[_CHIRALITY] = (atom_columns[_CHIRALITY].extend, _zero)
-    of_bonds_flat[_STEREO] = (bond_columns[_STEREO].extend, _zero)
+    plain, asked = PlainGraphs(), Asked()
     with progress.stage("graphs", len(molecules)) as advance, rdBase.BlockLogs():
         for row, entry in counted(enumerate(molecules), advance):
-            mol = as_molecule(entry, row)
-            atoms = list(map(mol.GetAtomWithIdx, range(mol.GetNumAtoms())))
-            bonds = list(map(mol.GetBondWithIdx, range(mol.GetNumBonds())))
-            counts.extend((len(atoms), len(bonds)))
-            flat = _is_flat(entry)
-            for extend, getter in of_atoms_flat if flat else of_atoms:
-                extend(map(getter, atoms))
-            for extend, getter in of_bonds_flat if flat else of_bonds:
-                extend(map(getter, bonds))
-    atom_counts, bond_counts = np.frombuffer(counts, dtype=np.int64).reshape(-1, 2).T
-    ends = np.stack([np.frombuffer(column, dtype=np.int32) for column in bond_columns[:2]])
-    return _assemble(_stack(atom_columns), ends, _stack(bond_columns[2:]), atom_counts, bond_counts)
+            if not (isinstance(entry, str) and plain.takes(row, entry)):
+                asked.add(row, as_molecule(entry, row))
+        plain.work_off()
+        for row in plain.left:
+            asked.add(row, as_molecule(molecules[row], row))
+    return _joined([*plain.parts, asked.features()])
 
 
-def _zero(_: object) -> int:
-    """Stand in for the getter of a column that is known to be all zeros."""
-    return 0
-
-
-def _is_flat(entry: str | Chem.Mol) -> bool:
-    """Tell whether a SMILES certainly has no stereochemistry; of a molecule this is not known."""
-    return isinstance(entry, str) and not any(mark in entry for mark in _STEREO_MARKS)
-
-
-def _assemble(
-    atoms: NDArray[np.int16],
-    ends: NDArray[np.int32],
-    bonds: NDArray[np.int16],
-    atom_counts: NDArray[np.int64],
-    bond_counts: NDArray[np.int64],
-) -> Graphs:
-    """Turn one row a bond into two directed edges, sorted by molecule, source and target."""
-    offsets = _offsets(atom_counts)
-    first_atom = np.repeat(offsets[:-1], bond_counts)
-    # Both directions of a bond side by side, so that the keys are nearly sorted before sorting.
-    edges = np.stack([ends, ends[::-1]], axis=-1).reshape(2, -1)
-    source = edges[0] + np.repeat(first_atom, 2)
-    order = np.argsort(source * len(atoms) + edges[1], kind="stable")
-    # Asking RDKit for the total degree would cost one more getter; it is neighbours plus hydrogens.
-    degree = np.bincount(source, minlength=len(atoms)).astype(np.int16) + atoms[:, _HYDROGENS]
-    return Graphs(
-        x=_atom_table(np.insert(atoms, _DEGREE, degree, axis=1)),
-        edge_index=edges[:, order],
-        edge_attr=np.repeat(_bond_table(bonds), 2, axis=0)[order],
-        atom_offsets=offsets,
-        edge_offsets=_offsets(2 * bond_counts),
+def _joined(parts: Sequence[Features]) -> Graphs:
+    """Put the molecules of several parts into one, ascending by row."""
+    order = np.argsort(np.concatenate([part.rows for part in parts]))
+    atoms, edges = (
+        np.concatenate([part.atoms for part in parts]),
+        np.concatenate([part.edges for part in parts]),
     )
-
-
-def _stack(columns: Iterable["array[int]"]) -> NDArray[np.int16]:
-    """Lay the columns side by side, shape (rows, columns)."""
-    return np.stack([np.frombuffer(column, dtype=np.int8) for column in columns], axis=1).astype(np.int16)
-
-
-def _atom_table(values: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Turn raw atom values into indices of torch-geometric's tables."""
-    values[:, 3] -= _LOWEST_CHARGE
-    values[:, 6] = _positions(rdchem.HybridizationType, _HYBRIDIZATIONS, otherwise="OTHER")[values[:, 6]]
-    return _within(values, ATOM_CARDINALITIES)
-
-
-def _bond_table(values: NDArray[np.int16]) -> NDArray[np.uint8]:
-    """Turn raw bond values into indices of torch-geometric's tables."""
-    values[:, 1] = _positions(rdchem.BondStereo, _STEREOS, otherwise="STEREOANY")[values[:, 1]]
-    return _within(values, BOND_CARDINALITIES)
-
-
-def _positions(enumeration: type, table: tuple[str, ...], otherwise: str) -> NDArray[np.int16]:
-    """Map the integer of each enumeration member to its place in ``table``, by name."""
-    names = {int(value): name for name, value in enumeration.names.items()}  # type: ignore[attr-defined]
-    fallback = table.index(otherwise)
-    places = np.full(max(names) + 1, fallback, dtype=np.int16)
-    for value, name in names.items():
-        places[value] = table.index(name) if name in table else fallback
-    return places
-
-
-def _within(values: NDArray[np.int16], cardinalities: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Clip each column to its table; shape (rows, columns)."""
-    return np.clip(values, 0, np.array(cardinalities, dtype=np.int16) - 1).astype(np.uint8)
+    atom_rows = _ranges((np.cumsum(atoms) - atoms)[order], atoms[order])
+    edge_rows = _ranges((np.cumsum(edges) - edges)[order], edges[order])
+    return Graphs(
+        x=np.concatenate([part.x for part in parts])[atom_rows],
+        edge_index=np.concatenate([part.edge_index for part in parts], axis=1)[:, edge_rows],
+        edge_attr=np.concatenate([part.edge_attr for part in parts])[edge_rows],
+        atom_offsets=_offsets(atoms[order]),
+        edge_offsets=_offsets(edges[order]),
+    )
 
 
 def _offsets(counts: NDArray[np.int64]) -> NDArray[np.int64]:

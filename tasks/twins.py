@@ -122,9 +122,9 @@ def twins_text(told: object) -> str:
         return ""
     return (
         "One substance by InChIKey under two SMILES (tautomers, charges drawn elsewhere): "
-        f"{keys['across']:,} in pool and test set, {keys['within']:,} records of the pool that repeat another"
-        " one, which may be member and non-member of one run; by connectivity, which stereoisomers and other "
-        f"states of protonation share, {blocks['across']:,} and {blocks['within']:,}."
+        f"{keys['across']:,} in pool and test set; records of the pool that repeat another one, which may be "
+        f"member and non-member of one run: {keys['within']:,}; by connectivity, which stereoisomers and "
+        f"other states of protonation share, {blocks['across']:,} and {blocks['within']:,}."
     )
 
 

@@ -49,6 +49,16 @@ def run(cache: Path, *arguments: object, module: str = "benchmark.run") -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def test_what_does_not_fit_into_memory_is_refused_before_an_encoder_is_pretrained(tmp_path):
+    models = ["--train-encoder", "--hidden", "4096,4096,4096", "--epochs", 10_000]
+    done = run(tmp_path / "cache", "--task", "chembl2321810", *models, "--results", tmp_path / "results")
+    assert done.code == 2
+    (said,) = [line for line in done.err.splitlines() if "GiB" in line]
+    assert "GiB of memory, and " in said
+    assert "--epochs" in said
+    assert not [*(tmp_path / "cache").rglob("*.safetensors"), *(tmp_path / "cache").rglob("*.checkpoint")]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """One finished run, shared: the folder with cache, results and out, and what was printed."""

@@ -89,3 +89,25 @@ class GapMoments:
         diagonal = np.diag(self._comoments)
         squares = diagonal - 2 * self._comoments[reference] + diagonal[reference]
         return delta, np.maximum(squares, 0.0) / max(self.records - 1, 1)
+
+    def covariance(self) -> NDArray[np.float64]:
+        """Return the covariance of the losses less the smallest of each record, shape (C, C).
+
+        Divisor m - 1. Variances of gaps follow from it as from that of the losses themselves.
+        """
+        return self._comoments / max(self.records - 1, 1)
+
+    def keeping(self, candidates: ArrayLike) -> "GapMoments":
+        """Return the moments of some candidates, which may be added to further on.
+
+        Parameters
+        ----------
+        candidates : array_like
+            Index of the candidates, bool or int.
+        """
+        kept = np.arange(len(self._means))[np.asarray(candidates)]
+        made = GapMoments(len(kept))
+        made.records, made._level = self.records, self._level
+        made._means = self._means[kept]
+        made._comoments = self._comoments[np.ix_(kept, kept)]
+        return made

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -175,7 +175,7 @@ def clopper_pearson(rate: float, trials: int, level: float = 0.95) -> tuple[floa
     """
     if np.isnan(rate):
         return np.nan, np.nan
-    found = stats.binomtest(round(rate * trials), trials).proportion_ci(level, method="exact")
+    found = scipy.stats.binomtest(round(rate * trials), trials).proportion_ci(level, method="exact")
     return float(found.low), float(found.high)
 
 
@@ -199,4 +199,4 @@ def above_chance(figure: Figure, chance: float) -> float:
         return float("nan")
     if error == 0:
         return 0.0 if figure.mean > chance else 1.0
-    return float(stats.norm.sf((figure.mean - chance) / error))
+    return float(scipy.stats.norm.sf((figure.mean - chance) / error))

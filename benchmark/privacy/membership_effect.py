@@ -16,8 +16,8 @@ Source: the indicator is ours; the form of the rate is that of Aubinais, Formont
 """
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from tasks.task import Kind
 
@@ -129,7 +129,9 @@ def effect_resolution(records: int, runs: int, compared: int) -> float:
 
 def leak_of_effect(effect: ArrayLike) -> Floats:
     """Return ``2 Phi(d / 2) - 1``, the total variation of two Gaussians; 0 for an effect below 0."""
-    return np.asarray(2.0 * ndtr(np.maximum(np.asarray(effect, dtype=np.float64), 0.0) / 2.0) - 1.0)
+    return np.asarray(
+        2.0 * scipy.special.ndtr(np.maximum(np.asarray(effect, dtype=np.float64), 0.0) / 2.0) - 1.0
+    )
 
 
 def rate_of_effect(effect: ArrayLike, members: int) -> Floats:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from benchmark.privacy.aggregate import Aggregate
 from benchmark.privacy.scales import PlainScale, Scale
@@ -60,8 +60,8 @@ def aggregate_runs(values: Floats, how: Aggregate, axis: int = -1) -> Floats:
 def _trimmed_mean(values: Floats) -> Floats:
     """Return the trimmed mean of each row, leaving out NaN."""
     if not np.isnan(values).any():
-        return np.asarray(stats.trim_mean(values, TRIM, axis=-1))
-    return np.array([stats.trim_mean(row[~np.isnan(row)], TRIM) for row in values])
+        return np.asarray(scipy.stats.trim_mean(values, TRIM, axis=-1))
+    return np.array([scipy.stats.trim_mean(row[~np.isnan(row)], TRIM) for row in values])
 
 
 _REDUCE: dict[Aggregate, Callable[[Floats], Floats]] = {
@@ -132,7 +132,9 @@ def resampled_rates(corrected: Floats, drawn: NDArray[np.intp], how: Aggregate) 
 
 def ranks(values: Floats) -> Floats:
     """Rank along the first axis, 1 = largest, ties sharing the smallest; NaN stays NaN."""
-    return np.asarray(stats.rankdata(-values, method="min", axis=0, nan_policy="omit"), dtype=np.float64)
+    return np.asarray(
+        scipy.stats.rankdata(-values, method="min", axis=0, nan_policy="omit"), dtype=np.float64
+    )
 
 
 def percentile_interval(resampled: Floats, level: float = 0.95) -> tuple[Floats, Floats]:

@@ -13,9 +13,12 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from leaderboard.page.frames import embedded, json_text
-from leaderboard.page.shown import CELL, COUNTS, RANKS, STANDING, shown
+from leaderboard.page.shown import CELL, COUNTS, RANKS, STANDING, nobody, shown
+from leaderboard.status import MEANING, NOBODY, UNCOUNTED
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
     from leaderboard.board import Board
@@ -55,12 +58,27 @@ class Contents:
     meaning: Mapping[str, str] | None = None
 
 
-def board_page(board: "Board") -> Iterator[str]:
-    """Yield the page of a board, some text at a time."""
-    from leaderboard.status import MEANING
+def board_page(board: "Board", submissions: "Path | None" = None) -> Iterator[str]:
+    """Yield the page of a board, some text at a time.
 
+    Parameters
+    ----------
+    board : Board
+        The board.
+    submissions : Path, optional
+        Folder of its submissions, whose files say what their formulas are.
+    """
     meaning = {str(status): text for status, text in MEANING.items()}
-    return page(Contents(board.frame, board.entries, board.wins, board.rules, board.skipped, meaning))
+    contents = Contents(board.frame, board.entries, board.wins, board.rules, board.skipped, meaning)
+    zoo = _built_in(contents.entries)
+    if submissions is not None:
+        from leaderboard.page.submitted import submitted
+        from leaderboard.protocol import holds_trials
+
+        entries = contents.entries
+        own = set(entries.loc[entries["source"] == entries["quantizer"], "quantizer"])  # bears its own name
+        zoo |= submitted(submissions, own - set(zoo), trials=holds_trials(board.results))
+    return page(contents, zoo)
 
 
 def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> Iterator[str]:
@@ -72,16 +90,11 @@ def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> It
         The tables of the board.
     zoo : mapping of str to Described, optional
         What is known of each quantizer; :func:`leaderboard.page.zoo.described` of those that are built in if
-        None.
+        None. For others see :func:`leaderboard.page.submitted.submitted`.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    if zoo is None:
-        from leaderboard.page.zoo import described
-
-        entries = contents.entries
-        own = entries["source"] == "built-in" if "source" in entries else slice(None)
-        zoo = described(entries.loc[own, "quantizer"])
+    zoo = _built_in(contents.entries) if zoo is None else zoo
     layouts, pieces = {}, []
     for name in DOWNLOADS:
         layouts[name], kept = embedded(name, getattr(contents, name))
@@ -100,9 +113,18 @@ def page(contents: Contents, zoo: Mapping[str, "Described"] | None = None) -> It
         "meaning": dict(contents.meaning or {}),
         "skipped": [line.encode("utf-8", "replace").decode() for line in contents.skipped],
         "columns": {"All cells": STANDING, "One cell": CELL},
+        "nobody": nobody(contents.long),
         **_counts(contents),
     }
     return environment.get_template("page.html").generate(told)
+
+
+def _built_in(entries: "pd.DataFrame") -> dict[str, "Described"]:
+    """Return what the zoo says of the quantizers that are built in."""
+    from leaderboard.page.zoo import described
+
+    own = entries["source"] == "built-in" if "source" in entries else slice(None)
+    return described(entries.loc[own, "quantizer"])
 
 
 def content_hash(text: str) -> str:
@@ -131,6 +153,9 @@ def _meta(
         "standing": shown(STANDING, contents.entries),
         "cell": cell,
         "ranks": [column for name in RANKS for column in cell if column["column"] == name],
+        "meaning": dict(contents.meaning or {}),
+        "nobody": list(NOBODY),
+        "uncounted": list(UNCOUNTED),
         "counts": {name: words for name, words in COUNTS.items() if name in contents.entries},
         "zoo": {name: asdict(each) for name, each in zoo.items()},
     }

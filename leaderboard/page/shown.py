@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from urllib.parse import urlencode
 
 import pandas as pd
+
+from leaderboard.status import NOBODY, Status
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Shown:
 _ORIGIN = Shown(
     "verified",
     "origin",
-    "Built-in; or of a submission: verified (measured again, and the same), mismatching (measured again, and "
-    "not the same), unverified (as submitted).",
+    "Built-in; local: a file of the user's, measured here; or of a submission: verified (measured again, and "
+    "the same), mismatching (measured again, and not the same), unverified (as submitted).",
     kind="origin",
 )
 _BITS = Shown("bits", "bits", "Nominal bits per quantized weight.", 2)
@@ -73,7 +76,8 @@ STANDING = (
         "partial",
         "standing",
         "What must be known before its figures are used: partial entries lack cells of the "
-        "block; counts of cells that are missing, flagged, useless, confounded or without r.",
+        "block; counts of cells that are missing, flagged, useless or without r. Cells that count for nobody "
+        "are named above the table.",
         kind="standing",
     ),
     _BITS,
@@ -167,14 +171,12 @@ CELL = (
 #: Of the table of one quantizer: a row a cell.
 RANKS = ("privacy_rank", "r", "relative_performance", "mis_bound", "lira_auc", "packed_bytes", "status")
 
-#: Words for counts of cells in the standing of an entry.
+#: Words for counts of cells in the standing of an entry; what holds for everybody in a cell is said once.
 COUNTS = {
     "missing": "{n} missing",
     "flagged": "flagged in {n}",
     "degenerate": "useless in {n}",
     "unknown": "no r in {n}",
-    "confounded": "confounded in {n}",
-    "without_reference": "float32 without skill in {n}",
     "outdated": "{n} outdated",
 }
 
@@ -189,3 +191,57 @@ def shown(columns: Sequence[Shown], frame: pd.DataFrame) -> list[dict[str, objec
                 own |= {"low": "", "high": ""}
             told.append(own)
     return told
+
+
+#: Cells that are named of those that count for nobody.
+_NAMED = 200
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """Cells in which nobody's figures count, for one reason.
+
+    Attributes
+    ----------
+    status : str
+        The reason.
+    count : int
+        How many there are.
+    cells : tuple of (str, str)
+        Title and address on the page of each, the first ones where there are many.
+    """
+
+    status: str
+    count: int
+    cells: tuple[tuple[str, str], ...]
+
+
+def nobody(long: pd.DataFrame) -> list[Nobody]:
+    """Return the cells that count for nobody, by their reasons, in the order of the board.
+
+    A cell of which only some quantizers stand in a file that does not count is among them, and says so.
+    """
+    if "status" not in long:
+        return []
+    same = [name for name in ("scope", "setting" if "setting" in long else "cell") if name in long]
+    rows = long[~long["status"].isin([Status.OUTDATED, Status.REPEATED])]
+    everyone, scope = rows.groupby(same).size(), "scope" in long and len(long["scope"].unique()) > 1
+    found = []
+    for status in NOBODY:
+        own = rows[rows["status"] == status]
+        if own.empty:
+            continue
+        sizes = own.groupby(same, sort=False).size()  # in the order of their first rows, as those below
+        firsts = own.drop_duplicates(same).head(_NAMED).to_dict("records")
+        parts = zip(firsts, sizes, everyone.loc[sizes.index], strict=False)
+        titles = tuple(_title(first, size, of, scope=scope) for first, size, of in parts)
+        found.append(Nobody(str(status), len(sizes), titles))
+    return found
+
+
+def _title(row: dict[str, object], own: int, everyone: int, *, scope: bool) -> tuple[str, str]:
+    """Return the name of the cell of a row, and its address."""
+    words = [row["task"], row["encoder"], row["split"], f"seed {row['seed']}", f"{row['runs']} runs"]
+    part = "" if own == everyone else f" ({own} of its {everyone} quantizers)"
+    which = {name: row[name] for name in ("scope", "task", "cell") if scope or name != "scope"}
+    return " · ".join(map(str, [row["scope"], *words] if scope else words)) + part, "#" + urlencode(which)

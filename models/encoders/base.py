@@ -8,6 +8,7 @@ is cached.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -175,7 +176,11 @@ def encoder_for(task: Task, name: str | None = None) -> type[Encoder]:
 
 
 def embed(
-    encoder: Encoder, smiles: Sequence[str], device: str = "cpu", progress: Progress = SILENT
+    encoder: Encoder,
+    smiles: Sequence[str],
+    device: str = "cpu",
+    progress: Progress = SILENT,
+    folder: Path | None = None,
 ) -> NDArray[np.float32]:
     """Return the embeddings of molecules, from the disk cache where it holds them.
 
@@ -185,13 +190,19 @@ def embed(
         Prepared (pretrained) only if the cache does not answer.
     smiles : sequence of str
         Canonical SMILES; they, the encoder's recipe and the environment are the key.
+    device : str
+        Where it is computed.
+    progress : Progress
+        Listener.
+    folder : Path or None
+        Where they are cached; None for the room of embeddings that stay.
 
     Returns
     -------
     ndarray of float32, shape (molecules, dimensions)
     """
     key = content_key(encoder.key, list(smiles), environment(device))
-    path = cache_dir("embeddings") / f"{encoder.name}-{key}.safetensors"
+    path = (folder or cache_dir("embeddings")) / f"{encoder.name}-{key}.safetensors"
     cached = read_tensors(path, key, progress)
     if cached is not None:
         progress.note(f"embeddings: reused {path.name}")

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call, vmap
 
 from models.encoders.base import EncoderState
@@ -129,6 +130,33 @@ class Tuning:
         """
         kept = {**self.network.state_dict(), **parameters, CENTRE: self._centre, SPREAD: self._spread}
         return EncoderState({n: v.detach().cpu() for n, v in kept.items() if n not in layers}, dict(layers))
+
+
+def backward_bytes(network: GraphNetwork, graphs: Graphs) -> int:
+    """Return the bytes that a backward pass of graphs through a network needs beside its weights.
+
+    They are held from the forward pass on, for all copies that are trained at once.
+
+    Parameters
+    ----------
+    network : GraphNetwork
+        Its weights need not be trained.
+    graphs : Graphs
+        One batch.
+    """
+    weights = {value.untyped_storage().data_ptr() for value in network.parameters()}
+    held: dict[int, int] = {}
+
+    def hold(value: Tensor) -> Tensor:
+        storage = value.untyped_storage()
+        if storage.data_ptr() not in weights:
+            held[storage.data_ptr()] = storage.nbytes()
+        return value
+
+    with saved_tensors_hooks(hold, lambda value: value):
+        made = network.eval()(graphs.batch(0, len(graphs)))
+    del made  # what is held is freed with it, and then its place may be another's
+    return sum(held.values())
 
 
 class TunedInputs:

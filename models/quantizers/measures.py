@@ -7,6 +7,7 @@ memory stays bounded whatever the size of the bank.
 import torch
 from torch import Tensor
 
+from models.quantizers.parts import dequantize_in_parts
 from models.quantizers.quantized import Quantized
 
 #: Codes (and bins) counted at once: 64-bit integers of this many take 128 MB.
@@ -44,7 +45,7 @@ def used_levels(quantized: Quantized) -> Tensor:
 
 def zeros(quantized: Quantized) -> Tensor:
     """Return the share of each matrix's dequantized weights that is exactly zero, float64 of shape (...,)."""
-    return (quantized.dequantize() == 0).mean(dim=(-2, -1), dtype=torch.float64)
+    return (dequantize_in_parts(quantized) == 0).mean(dim=(-2, -1), dtype=torch.float64)
 
 
 def entropy_bits(quantized: Quantized) -> Tensor:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from models.quantizers.base import Layer, Quantizer
@@ -9,6 +10,8 @@ from models.quantizers.quantized import Quantized, Values
 
 #: Weights of a part: a megabyte, so that what is computed on the way stays in the cache.
 PART = 1 << 18
+#: Entries of second moments of inputs, (in, in) a matrix, that a part may take: 16 megabytes in float64.
+MOMENTS = 1 << 21
 
 
 def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None = None) -> Quantized:
@@ -29,14 +32,16 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
         The same as ``quantizer`` gives for the whole bank.
     """
     lead, shape = weight.shape[:-2], weight.shape[-2:]
+    inputs = None if layer is None else layer.inputs
     count, step = lead.numel(), max(1, PART // max(shape.numel(), 1))
+    if inputs is not None:
+        step = max(1, min(step, MOMENTS // max(shape[-1] ** 2, 1)))
 
     def quantized(part: Tensor, inputs: Tensor | None) -> Quantized:
         if layer is None:
             return quantizer.quantize(part)
         return quantizer.quantize_layer(part, replace(layer, inputs=inputs))
 
-    inputs = None if layer is None else layer.inputs
     if count <= step:
         return quantized(weight, inputs)
     flat = weight.reshape(count, *shape)
@@ -60,3 +65,20 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
         for name, own in each.items():
             whole[name][part] = own
     return replace(piece, **{name: own.reshape(*lead, *own.shape[1:]) for name, own in whole.items()})
+
+
+def dequantize_in_parts(quantized: Quantized) -> Tensor:
+    """Return the float32 weights of a bank, some matrices at once: what is computed on the way stays small.
+
+    The same as ``quantized.dequantize()``, which holds an index, and what it finds, of every weight at once.
+    """
+    count, step = quantized.lead.numel(), max(1, PART // max(quantized.weights, 1))
+    if count <= step or quantized.alphabet is None:  # bit patterns are the weights, and nothing is computed
+        return quantized.dequantize()
+    fields, skip = quantized.of_each(), len(quantized.lead)
+    flat = replace(quantized, **{name: own.reshape(count, *own.shape[skip:]) for name, own in fields.items()})
+    values = quantized.codes.new_empty((count, *quantized.shape), dtype=torch.float32)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        values[part] = flat.at(part).dequantize()
+    return values.reshape(*quantized.lead, *quantized.shape)

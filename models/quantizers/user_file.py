@@ -18,13 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from models.entry_points import GROUP
 from models.quantizers.adapter import MatrixFunction, MatrixQuantizer
 from models.quantizers.base import QUANTIZERS, Quantizer, source_key
 from molecules.cache import content_key
 from molecules.errors import DataError, MolmisError, UnknownNameError
 
-#: Entry points of installed packages.
-GROUP = "molmis.quantizers"
 #: A path to a Python file, and which quantizer of it.
 _PATH = re.compile(r"(?P<file>.+\.py)(?::(?P<member>[^:/\\]+))?")
 #: Names that stand in tables, file names and lists.

@@ -225,11 +225,11 @@ def test_what_was_finished_before_a_stop_is_not_done_again(done, small_blocks, m
     calls = []
 
     def stop_after(limit: int):
-        def counted(*arguments):
+        def counted(*arguments, **further):
             if len(calls) == limit:
                 raise StoppedError
             calls.append(arguments)
-            return evaluate_block(*arguments)
+            return evaluate_block(*arguments, **further)
 
         return counted
 

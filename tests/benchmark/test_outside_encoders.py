@@ -17,6 +17,7 @@ from models.encoders.pretraining import Pretraining
 from models.heads import HeadConfig
 from models.predict import predict
 from molecules.errors import MolmisError
+from tasks.catalogue import get_task
 from tasks.task import DataOptions, Kind, RawRecords, Task
 from tests.listener import Listener
 
@@ -75,6 +76,30 @@ def test_embeddings_of_a_file_are_measured_exported_and_used(file, settings, tmp
     np.savez(other, smiles=np.array(["CCO"]), embeddings=np.ones((1, 5)))
     with pytest.raises(MolmisError, match=r"other embeddings than those of .*, which was called mine"):
         predict(head, ["OCC"], given=str(other))
+
+
+def test_what_was_made_elsewhere_does_not_go_into_a_file(file, settings, monkeypatch):
+    monkeypatch.setattr("benchmark.export_head.trained_block", None)  # training would fail
+    with pytest.raises(MolmisError, match=r"--with-encoder: mine\.npz was made elsewhere .*leave it out"):
+        export_head(task(), DataOptions(), settings(file), Chosen(runs=2, encoder=True))
+
+
+def test_an_encoder_without_weights_adds_nothing_and_says_so(settings, tmp_path):
+    listener = Listener()
+    made = [
+        export_head(task(), DataOptions(), settings("ecfp"), Chosen(runs=2, encoder=own), listener)
+        for own in (True, False)
+    ]
+    assert listener.notes.count("--with-encoder: ecfp has no weights, so the file needs none of it") == 1
+    sizes = [write_artefact(tmp_path / str(place), head) for place, head in enumerate(made)]
+    assert sizes[0] - sizes[1] in range(64)  # a word in the header
+    assert np.isfinite(predict(unpack(tmp_path / "0"), ["CCO"]).values).all()
+
+
+def test_vectors_have_no_encoder_to_publish(settings):
+    vectors = get_task("gaussian-modes:m=200,d=4")
+    with pytest.raises(MolmisError, match=r"--with-encoder: the records of .* are vectors"):
+        export_head(vectors, DataOptions(), settings("none"), Chosen(runs=2, encoder=True))
 
 
 def test_a_file_without_weights_is_not_quantized_and_one_fitted_on_the_labels_not_measured(file, settings):

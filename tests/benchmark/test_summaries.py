@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from benchmark import summaries
@@ -47,6 +48,19 @@ def test_a_summary_is_the_table_and_which_cell_it_is(tmp_path, counted):
     assert counted == ["t"]
 
 
+def test_a_stored_summary_has_every_type_that_it_was_written_with(tmp_path):
+    path, _ = written(tmp_path)
+    first = summary_of(path)
+    again = summary_of(path)
+    assert again.arrow.schema.equals(first.arrow.schema, check_metadata=True)
+    assert again.arrow.equals(first.arrow)
+    assert (again.files, again.lost) == (first.files, first.lost)
+    whole = summary_path(path, *DEFAULT).read_bytes()[32:]
+    assert (
+        pa.ipc.open_stream(whole.partition(b"\n")[2]).read_all().equals(first.arrow)
+    )  # by Arrow's own reader
+
+
 def test_each_aggregate_and_indicator_has_its_own(tmp_path, counted):
     path, made = written(tmp_path)
     for aggregate in Aggregate:
@@ -72,7 +86,7 @@ def test_attacks_that_come_later_are_summarised(tmp_path, counted):
     assert summary_of(path).table["mis_bound"].notna().any()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "swapped", "of other code"])
+@pytest.mark.parametrize("damage", ["truncated", "swapped", "of an earlier form", "of other code"])
 def test_a_summary_that_cannot_be_believed_is_made_again(tmp_path, counted, damage, monkeypatch):
     path, _ = written(tmp_path, "k1", "a")
     other, _ = written(tmp_path, "k2", "b")
@@ -83,6 +97,9 @@ def test_a_summary_that_cannot_be_believed_is_made_again(tmp_path, counted, dama
         place.write_bytes(place.read_bytes()[:-40])
     elif damage == "swapped":
         place.write_bytes(summary_path(other, *DEFAULT).read_bytes())
+    elif damage == "of an earlier form":  # the stream alone, whole
+        stream = place.read_bytes()[32:].partition(b"\n")[2]
+        place.write_bytes(summaries.file_digest(stream).encode() + stream)
     else:
         monkeypatch.setattr(summaries, "summary_key", lambda *_: "another")
     counted.clear()

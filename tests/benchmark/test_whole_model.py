@@ -21,6 +21,8 @@ from benchmark.export_head import Chosen, export_head
 from benchmark.plan import Cell, Protocol
 from benchmark.report import Report
 from benchmark.scope import Scope
+from benchmark.training_set import TrainOn
+from benchmark.whole_model import quantized_embeddings
 from models.artefact import pack, unpack, write_artefact
 from models.encoders.base import ENCODERS
 from models.encoders.gin import Gin, GinConfig
@@ -30,6 +32,7 @@ from models.predict import predict
 from models.published import published_head
 from models.quantized_heads import quantize_heads
 from models.quantizers import QUANTIZERS
+from molecules.cache import cache_dir
 from molecules.cleaning_report import CleaningReport
 from molecules.errors import MolmisError
 from tasks.catalogue import get_task
@@ -237,6 +240,7 @@ def test_an_exported_model_is_that_of_the_table_and_predicts(chosen, tmp_path, m
         "gin", ["ternary-50"], 4, head=CONFIG, results=tmp_path, attacks=False, scope=Scope.MODEL
     )
     head = export_head(task, DataOptions(), settings, chosen)
+    assert list(cache_dir("bank").glob("*/embeddings/*.safetensors")) == []
     size = write_artefact(tmp_path / "m", head)
     result = measure(task, DataOptions(), settings)
     rows = result.rows.set_index(["quantizer", "run"])
@@ -259,3 +263,21 @@ def test_an_exported_model_is_that_of_the_table_and_predicts(chosen, tmp_path, m
     assert all(
         word in text for word in ("atoms.weight", "head 0", "matrices quantized", "of the encoder as it was")
     )
+
+
+def test_embeddings_by_quantized_encoders_stay_only_while_a_cell_is_measured(tmp_path):
+    base = cell(names=("float32", "sign"))
+    flags = dict.fromkeys(base.quantizers, ())
+    settings = Settings(results=tmp_path, scope=Scope.MODEL)
+    evaluate_cell(base)
+    kept = list(quantized_embeddings(base).glob("*.safetensors"))
+    assert len(kept) == 2  # what a stopped run goes on from
+    first = kept[0].stat().st_mtime_ns
+    attack_cell(base)
+    assert kept[0].stat().st_mtime_ns == first  # read, not made again
+    result = measure_cell(base, flags, settings)
+    assert list(quantized_embeddings(base).iterdir()) == []
+    assert len(list(cache_dir("embeddings").glob("*.safetensors"))) == 1  # those of full precision
+    again = measure_cell(base, flags, replace(settings, results=tmp_path / "anew", train_on=TrainOn.ALL))
+    pd.testing.assert_frame_equal(again.rows, result.rows)
+    assert list(quantized_embeddings(base).iterdir()) == []

@@ -255,3 +255,13 @@ def test_history_leaves_out_what_still_stands_and_tells_of_what_was_damaged(tmp_
     other = folder / f"b.e.4-runs.seed-0.k9.20260101T000000Z.{'0' * 16}.parquet"
     other.write_bytes(b"of a cell that is not on the board")
     assert len(board(tmp_path).history) == len(told)
+
+
+def test_what_counts_nowhere_is_on_no_front(tmp_path):
+    written(tmp_path, "k1", "a")
+    told = {"good": Source("good", "A", "mismatching")}
+    before, after = board(tmp_path).frame, board(tmp_path, sources=told).frame
+    assert before["pareto"].any()
+    assert before["pareto"].dtype == after["pareto"].dtype == bool
+    assert set(after["status"]) == {"mismatching"}
+    assert not after["pareto"].any()

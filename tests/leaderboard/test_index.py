@@ -39,7 +39,7 @@ def age(path: Path) -> None:
 def opened(monkeypatch) -> list[str]:
     """The files whose summaries were asked for, or whose bytes were hashed."""
     asked: list[str] = []
-    for name in ("summary_of", "_digests"):
+    for name in ("summary_of", "cell_digests"):
         true = getattr(index, name)
 
         def told(path, *rest, name=name, true=true):
@@ -137,7 +137,7 @@ def test_files_that_were_copied_are_hashed_and_not_summarised(store, opened, tmp
     shutil.copytree(store, tmp_path / "copy", copy_function=shutil.copyfile)  # with times of their own
     opened.clear()
     again = read(tmp_path / "copy")
-    assert opened == [f"_digests t{number}" for number in range(3)]
+    assert opened == [f"cell_digests t{number}" for number in range(3)]
     pd.testing.assert_frame_equal(again.frame(), first.frame())
 
 
@@ -146,7 +146,7 @@ def test_files_of_a_moment_ago_are_not_trusted_by_their_times(store, opened):
     read(store)
     opened.clear()
     read(store)  # within the same tick of a clock it might have been written twice
-    assert opened == ["_digests t3"]
+    assert opened == ["cell_digests t3"]
     age(path)
     read(store)
     opened.clear()

@@ -4,7 +4,9 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 
 from leaderboard.page import Contents
 from leaderboard.page.frames import embedded, json_text
+from leaderboard.page.shown import nobody
 from leaderboard.page.zoo import described
 from models.quantizers.base import QUANTIZERS
 from models.quantizers.ternary import Ternary
@@ -208,6 +211,34 @@ def test_size_grows_with_the_tables_alone():
     assert small < 400_000
     per_row = (large - small) / (14 * 32)
     assert per_row < 1000  # 70 figures of 8 bytes in base64, and what is text
+
+
+def test_cells_that_count_for_nobody(board):
+    cells = board.long["cell"].unique()
+    long = board.long.assign(status="counted")
+    assert nobody(long) == []
+    long.loc[long["cell"] == cells[0], "status"] = "confounded"
+    part = (long["cell"] == cells[5]) & long["quantizer"].isin(["sign", "uniform-4"])
+    long.loc[part, "status"] = "confounded"
+    long.loc[(long["cell"] == cells[6]) & (long["quantizer"] == "sign"), "status"] = "degenerate"
+    long.loc[long["cell"] == cells[7], ["status", "task"]] = ["float32 without skill", SCRIPT]
+    without, confounded = nobody(long)
+    assert (without.status, without.count) == ("float32 without skill", 1)
+    address = "#" + urlencode({"task": SCRIPT, "cell": cells[7]})
+    assert without.cells == ((f"{SCRIPT} · encoder-3 · random · seed 0 · 16 runs", address),)
+    assert (confounded.status, confounded.count) == ("confounded", 2)
+    assert [title.partition(" (")[2] for title, _ in confounded.cells] == ["", "2 of its 14 quantizers)"]
+    parsed = Elements(text_of(replace(board, long=long)))
+    assert {address} < {attributes["href"] for attributes, _ in parsed.of("a")}
+    assert nobody(long.assign(status="outdated")) == []
+
+
+def test_of_many_cells_that_count_for_nobody_some_are_named(board):
+    long = pd.concat([board.long] * 300, keys=range(300), names=["part"]).reset_index("part")
+    long = long.assign(setting=long["setting"] + "." + long["part"].astype(str), status="confounded")
+    (found,) = nobody(long)
+    assert (found.count, len(found.cells)) == (2400, 200)
+    assert "and 2,200 more" in text_of(replace(board, long=long))
 
 
 def test_what_the_zoo_says():

@@ -9,6 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.synthetic_board import contents
+from leaderboard.page import page as page_text
+from leaderboard.page.zoo import Described
 from leaderboard.text import csv_text
 from tests.leaderboard.page_board import BREAKS_OUT, SCRIPT, hostile, text_of
 
@@ -313,6 +316,95 @@ def test_axe_finds_nothing_that_shuts_anybody_out(opened, scheme, hash_):
     assert list(rules_broken(page, *rules)) == []
 
 
+@pytest.fixture
+def opened_of(browser, tmp_path):
+    """Return what opens the page of a board."""
+    pages = []
+
+    def open_(board, hash_: str = ""):
+        file = tmp_path / "own.html"
+        file.write_text(text_of(board), encoding="utf-8", newline="")
+        pages.append(browser.new_page())
+        pages[-1].set_default_timeout(10_000)
+        pages[-1].goto(file.as_uri() + hash_)
+        return pages[-1]
+
+    yield open_
+    for page in pages:
+        page.close()
+
+
+def with_statuses(**statuses: str):
+    """Return the board with a status for all rows of cells, by the places of these, and else of none."""
+    cells = LONG["cell"].unique()
+    long = LONG.assign(status="counted", pareto=True)
+    for place, status in statuses.items():
+        long.loc[long["cell"] == cells[int(place.removeprefix("cell_"))], "status"] = status
+    return replace(BOARD, long=long), cells
+
+
+@pytest.mark.parametrize("status", ["confounded", "float32 without skill", "mismatching"])
+def test_a_cell_that_counts_for_nobody_has_no_front(opened_of, status):
+    board, cells = with_statuses(cell_0=status)
+    page = opened_of(board, f"#task=task-00000&cell={cells[0]}")
+    points = page.locator("#plot .point")
+    assert points.count() == page.locator("#plot .point.uncounted").count() == 13  # sign has no r
+    assert page.locator("#plot .on-front, #plot .front").count() == 0
+    assert page.locator("#standing tbody").get_by_text("front", exact=True).count() == 0
+    assert "on the front" not in page.locator("#plot .point").first.get_attribute("aria-label")
+    said = page.locator("#uncounted").inner_text()
+    assert said.startswith(f"No Pareto front, for no row of this cell counts ({status}")
+    assert "Pareto front" not in page.locator("#legend").inner_text()
+    fill = "point => getComputedStyle(point).fill"
+    grey = page.locator("#plot .point").first.evaluate(fill)
+    page.get_by_label("front only").check()
+    assert names(page) == []
+    page.get_by_label("front only").uncheck()
+    page.locator("#cell").select_option(cells[1])
+    assert page.locator("#plot .point.on-front").count() == 13
+    assert page.locator("#plot .front").count() == 1
+    assert page.locator("#uncounted").is_hidden()
+    assert page.locator("#plot .point").first.evaluate(fill) != grey
+    page.evaluate("location.hash = '#quantizer=ternary-75'")
+    own = page.locator("#detail tbody").first.locator("tr")
+    assert status in own.nth(0).inner_text()
+    assert ["front" in own.nth(place).inner_text() for place in (0, 1)] == [False, True]
+
+
+def test_rows_that_do_not_count_among_others_are_greyed(opened_of):
+    long = LONG.assign(pareto=True)  # uniform-8 is confounded in every cell
+    page = opened_of(replace(BOARD, long=long), "#task=task-00000")
+    assert page.locator("#plot .point.uncounted").evaluate_all(
+        "all => all.map(each => each.dataset.name)"
+    ) == ["uniform-8"]
+    assert page.locator("#plot .point.on-front").count() == 12
+    assert page.locator("#uncounted").inner_text() == (
+        "Greyed points do not count, and are on no front (confounded: counts <b>not</b>)."
+    )
+
+
+def test_cells_that_count_for_nobody_are_named_once(opened_of):
+    board, cells = with_statuses(cell_1="confounded", cell_5="float32 without skill")
+    entries = ENTRIES.assign(confounded=1, without_reference=1)
+    page = opened_of(replace(board, entries=entries))
+    table = page.locator("#standing").inner_text()
+    assert "confounded" not in table
+    assert "without skill" not in table
+    assert "flagged in 1" in table  # of one quantizer
+    note = page.locator("#nobody")
+    assert "1 float32 without skill; 1 confounded (counts <b>not</b>)." in note.inner_text()
+    note.locator("summary").click()
+    assert note.locator("a").all_inner_texts() == [
+        "task-00001 · encoder-1 · random · seed 0 · 16 runs",
+        "task-00000 · encoder-1 · random · seed 0 · 16 runs",
+    ]
+    note.locator("a").nth(1).click()
+    sync_api.expect(page.locator("#table-title")).to_have_text("One cell of task-00000")
+    assert page.locator("#cell").input_value() == cells[1]
+    assert note.is_hidden()
+    assert "confounded: counts <b>not</b>" in page.locator("#sub").inner_text()
+
+
 def test_a_cell_measured_in_parts_is_one(browser, tmp_path):
     first = LONG["cell"].unique()[0]
     late = (LONG["cell"] == first) & LONG["quantizer"].isin(["uniform-4", "sign"])
@@ -330,7 +422,7 @@ def test_a_cell_measured_in_parts_is_one(browser, tmp_path):
     assert [r[name] for name in shown[:-1]] == sorted([*r.dropna().tolist(), r["uniform-3"]], reverse=True)
     assert "measured in 2 parts" in page.locator("#sub").inner_text()
     assert "uniform-3 (outdated)" in page.locator("#undrawn").inner_text()
-    drawn = own[own["r"].notna() & (own["status"] != "outdated")]
+    drawn = own[own["r"].notna() & ~own["status"].isin(["outdated", "confounded"])]
     best = [
         one["quantizer"]
         for _, one in drawn.iterrows()
@@ -339,3 +431,28 @@ def test_a_cell_measured_in_parts_is_one(browser, tmp_path):
     on_front = page.locator(".point.on-front").evaluate_all("all => all.map(each => each.dataset.name)")
     assert sorted(on_front) == sorted(best)
     page.close()
+
+
+def test_the_formula_of_a_submission_is_shown_as_text(browser, tmp_path):
+    said = f"{SCRIPT} <img src=x onerror=alert(2)> s · sgn(w)"
+    zoo = {
+        "submitted-001": Described(formula=said, reference="https://example.org/a", remark="No curve here."),
+        BREAKS_OUT: Described(remark="No formula given."),
+    }
+    board = replace(BOARD, entries=contents(16, 24).entries, long=contents(16, 24).long)
+    file = tmp_path / "formula.html"
+    file.write_text("".join(page_text(board, zoo)), encoding="utf-8", newline="")
+    page = browser.new_page()
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(file.as_uri() + "#quantizer=submitted-001")
+    detail = page.locator("#detail")
+    assert detail.locator("code").all_inner_texts() == [said]  # and no empty configuration
+    text = detail.inner_text()
+    assert "https://example.org/a" in text
+    assert "No curve here." in text
+    assert detail.locator("img, script, svg, a").count() == 0
+    page.goto(file.as_uri() + "#quantizer=submitted-002")
+    assert "Neither its formula nor its curve is known here." in detail.inner_text()
+    page.close()
+    assert dialogs == []

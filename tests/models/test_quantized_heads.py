@@ -10,6 +10,7 @@ from models.quantized_heads import quantize_heads
 from models.quantizers import QUANTIZERS, parts
 from models.quantizers.adapter import from_matrix_function
 from models.quantizers.base import Layer
+from models.quantizers.calibrated import Gptq
 from models.quantizers.zoo import PAPER
 
 
@@ -121,6 +122,7 @@ def test_a_bank_in_parts_is_the_bank_at_once(name, monkeypatch):
     assert torch.equal(apart.codes, whole.codes)
     torch.testing.assert_close(apart.dequantize(), whole.dequantize(), rtol=1e-6, atol=0)
     assert apart.side_bytes().tolist() == whole.side_bytes().tolist()
+    assert torch.equal(parts.dequantize_in_parts(whole), whole.dequantize())
 
 
 def test_inputs_and_functions_of_a_matrix_go_in_parts_too(monkeypatch):
@@ -133,3 +135,22 @@ def test_inputs_and_functions_of_a_matrix_go_in_parts_too(monkeypatch):
     function = from_matrix_function(np.round, 8)
     values = parts.quantize_in_parts(function, 3 * made.weights[0])
     assert torch.equal(values.dequantize(), (3 * made.weights[0]).round())
+    assert torch.equal(parts.dequantize_in_parts(values), values.dequantize())
+
+
+def test_second_moments_bound_how_many_matrices_go_at_once(monkeypatch):
+    made, records = snapshots(), torch.randn(30, 9, generator=torch.Generator().manual_seed(1))
+    layer = Layer(0, 3, records.expand(2, 5, -1, -1))
+    at_once = []
+    quantize = Gptq.quantize_layer
+
+    def counted(self, weight, layer):
+        at_once.append(weight.shape[:-2].numel())
+        return quantize(self, weight, layer)
+
+    monkeypatch.setattr(Gptq, "quantize_layer", counted)
+    whole = parts.quantize_in_parts(QUANTIZERS["gptq-3"], made.weights[0], layer)
+    monkeypatch.setattr(parts, "MOMENTS", 4 * 9 * 9)
+    apart = parts.quantize_in_parts(QUANTIZERS["gptq-3"], made.weights[0], layer)
+    assert at_once == [10, 4, 4, 2]
+    assert torch.equal(apart.codes, whole.codes)

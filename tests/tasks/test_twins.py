@@ -42,7 +42,7 @@ def test_one_line_where_a_key_stands_twice():
     told = json.loads(json.dumps(TwinReport(Twins(1, 3), Twins(2, 1234), 0).as_dict()))
     said = twins_text(told)
     assert "\n" not in said
-    assert "1 in pool and test set, 3 records of the pool that repeat" in said
+    assert "1 in pool and test set; records of the pool that repeat" in said
     assert said.endswith("2 and 1,234.")
     stereo = TwinReport(Twins(0, 0), Twins(2, 5), 0).as_dict()
     assert twins_text(stereo) == twins_text({}) == twins_text("") == ""

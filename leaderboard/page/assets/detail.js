@@ -31,21 +31,21 @@ function showDetail(dialog, name, scope, close, go) {
 function wordsOf(row) {
   const frame = tables.entries, author = frame.at(row, "author"), source = frame.at(row, "source");
   const made = [word(originOf(frame, row)), ...remarks(frame, row).map((text) => word(text, "warn"))];
-  if (source && source !== "built-in") made.push("submission ", element("bdi", {}, source), " ");
+  if (source && source !== originOf(frame, row)) made.push("submission ", element("bdi", {}, source), " ");
   if (author) made.push("by ", element("bdi", {}, author));
   return made;
 }
 
 function what(name) {
   const zoo = Object.hasOwn(meta.zoo, name) ? meta.zoo[name] : null;
-  if (!zoo || !zoo.formula) return [element("h3", {}, "What it is"), element("p", {}, zoo ? zoo.remark : "Submitted: neither its formula nor its curve is known here.")];
+  if (!zoo || !zoo.formula) return [element("h3", {}, "What it is"), element("p", {}, zoo ? zoo.remark : "Neither its formula nor its curve is known here.")];
   return [
     element("h3", {}, "What it is"),
     element("p", {}, zoo.text),
     described([
-      ["formula", element("code", {}, zoo.formula)],
+      ["formula", element("code", {}, element("bdi", {}, zoo.formula))],
       ["source", zoo.reference],
-      ["configuration", element("code", {}, zoo.configuration)],
+      ["configuration", zoo.configuration && element("code", {}, zoo.configuration)],
       ["records that it reads", { none: "none", public: "public ones", training: "members of the training set" }[zoo.calibration] || zoo.calibration],
     ]),
   ];

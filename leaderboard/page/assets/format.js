@@ -46,7 +46,7 @@ function told(frame, row, shown) {
 }
 
 const TONE = {
-  verified: "good", mismatching: "bad", unverified: "warn", "built-in": "plain",
+  verified: "good", mismatching: "bad", unverified: "warn", "built-in": "plain", local: "plain",
   counted: "plain", flagged: "warn", confounded: "bad", degenerate: "bad", "float32 without skill": "bad",
 };
 
@@ -56,7 +56,22 @@ function word(text, tone) {
 
 function originOf(frame, row) {
   const source = frame.at(row, "source");
-  return frame.at(row, "verified") || (source === null || source === "built-in" ? "built-in" : "unverified");
+  return frame.at(row, "verified") || (source === null || source === "built-in" ? "built-in" : source === "local" ? "local" : "unverified");
+}
+
+// Whether what stands in a row counts at all; an entry is a row of counts and always does.
+function counts(frame, row) {
+  return !meta.uncounted.includes(frame.at(row, "status"));
+}
+
+// Whether a row is on the Pareto front: none is where nobody's figures count, whatever its file says.
+function isFront(frame, row) {
+  return frame.has("pareto_layer") ? frame.at(row, "pareto_layer") === 1 : frame.at(row, "pareto") === true && counts(frame, row);
+}
+
+// A status and what it says.
+function meant(status) {
+  return meta.meaning[status] ? `${status}: ${meta.meaning[status]}` : status;
 }
 
 // What must be known of an entry before its figures are used; nothing where it is complete.

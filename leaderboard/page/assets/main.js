@@ -117,6 +117,7 @@ function render(key, cells, cell) {
   const by = columns.findIndex((column) => column.column === (view.mixed ? "r" : "privacy_rank"));
   table.fill(columns, rows, Math.max(by, 0), view.mixed);
   $("complete-box").hidden = view.cell;
+  if ($("nobody")) $("nobody").hidden = view.cell;
   const origins = [...new Set(rows.map((row) => originOf(frame, row.row)))].sort();
   const chosen = origins.includes($("origin").value) ? $("origin").value : "";
   options($("origin"), [["", "all"], ...origins.map((origin) => [origin, origin])], chosen);
@@ -127,12 +128,9 @@ function cellText(cell) {
   const metric = long.at(row, "metric"), words = [cell.title];
   if (metric) words.push(`performance: ${metric}`);
   if (cell.keys.size > 1) words.push(`measured in ${cell.keys.size} parts: rank and front of a row are those within its part, the line of the figure is of all`);
-  if (long.at(row, "confounded")) words.push("CONFOUNDED: members and non-members differ before any training, so nobody's figures count");
+  const statuses = new Set(cell.rows.map((each) => long.at(each, "status")));
+  words.push(...meta.nobody.filter((each) => statuses.has(each)).map(meant));
   return words.join(" · ");
-}
-
-function isFront(frame, row) {
-  return frame.has("pareto_layer") ? frame.at(row, "pareto_layer") === 1 : frame.at(row, "pareto") === true;
 }
 
 // Filter the table and the scatter by what is asked, and say how many rows are shown.
@@ -167,11 +165,22 @@ function scatterShown() {
     else if (known(x, y)) points.push(pointOf(frame, row, xs, ys, x, y));
     else undrawn.push(`${row.name} (a figure is missing or without bound)`);
   }
-  if (view.mixed) for (const point of points) point.front = !points.some((other) => beyond(other, point));
+  const counted = points.filter((point) => !point.uncounted);
+  const able = counted.filter((point) => !point.doubted); // a useless model is on no front and beats nobody
+  if (view.mixed) for (const point of points) point.front = able.includes(point) && !able.some((other) => beyond(other, point));
   scatter.show(points, { x: axes.xname, y: axes.yname });
   legend(points);
+  $("uncounted").textContent = uncountedText(points);
+  $("uncounted").hidden = counted.length === points.length;
   $("undrawn").hidden = !undrawn.length;
   $("undrawn").textContent = undrawn.length ? `Not drawn: ${undrawn.join(", ")}.` : "";
+}
+
+// Why there is no front, or which points are on none.
+function uncountedText(points) {
+  const statuses = new Set(points.filter((point) => point.uncounted).map((point) => point.uncounted));
+  const why = [...statuses].map(meant).join("; ");
+  return `${points.every((point) => point.uncounted) ? "No Pareto front, for no row of this cell counts" : "Greyed points do not count, and are on no front"} (${why}).`;
 }
 
 function pointOf(frame, row, xs, ys, x, y) {
@@ -179,7 +188,8 @@ function pointOf(frame, row, xs, ys, x, y) {
   const origin = originOf(frame, row.row), status = frame.at(row.row, "status");
   const said = view.cell ? [status, frame.at(row.row, "flags")] : remarks(frame, row.row);
   const front = isFront(frame, row.row), partial = frame.at(row.row, "partial") === true;
-  const doubted = origin === "mismatching" || ["confounded", "degenerate", "float32 without skill"].includes(status);
+  const uncounted = counts(frame, row.row) ? "" : status;
+  const doubted = !uncounted && (origin === "mismatching" || status === "degenerate");
   const extra = [["rank", "privacy_rank"], ["bits", "bits"]].map(([label, name]) => {
     const column = (view.cell ? meta.cell : meta.standing).find((each) => each.column === name);
     return column ? `${label} ${told(frame, row.row, column)}` : "";
@@ -189,7 +199,7 @@ function pointOf(frame, row, xs, ys, x, y) {
     [front && !view.mixed ? "on the front" : "", origin, ...said].filter(Boolean).join(", "),
   ].filter(Boolean);
   return {
-    name: row.name, x: x * xs.scale, y: y * ys.scale, front, partial, doubted, lines,
+    name: row.name, x: x * xs.scale, y: y * ys.scale, front, partial, doubted, uncounted, lines,
     shape: SHAPES[origin] ? origin : "unverified",
     reach: [scaled(xs.low, xs.scale), scaled(xs.high, xs.scale), scaled(ys.low, ys.scale), scaled(ys.high, ys.scale)],
   };
@@ -201,7 +211,8 @@ function legend(points) {
   if (points.some((point) => point.front)) made.push(item("Pareto front", "front", "M0 4H8V11H18"));
   for (const shape of Object.keys(SHAPES)) if (points.some((point) => point.shape === shape)) made.push(item(shape, "point", SHAPES[shape](9, 7)));
   if (points.some((point) => point.partial)) made.push(item("partial: lacks cells", "point partial", SHAPES["built-in"](9, 7)));
-  if (points.some((point) => point.doubted)) made.push(item("confounded, useless or mismatching", "point doubted", SHAPES["built-in"](9, 7)));
+  if (points.some((point) => point.doubted)) made.push(item("useless or mismatching", "point doubted", SHAPES["built-in"](9, 7)));
+  if (points.some((point) => point.uncounted)) made.push(item("does not count", "point uncounted", SHAPES["built-in"](9, 7)));
   $("legend").replaceChildren(...made);
 }
 
@@ -252,6 +263,11 @@ for (const button of document.querySelectorAll("[data-download]")) {
     else save("shown.csv", view.frame.csv(table.rows.filter((row) => row.shown).map((row) => row.row)));
   });
 }
+let resized = 0;
+addEventListener("resize", () => {
+  clearTimeout(resized);
+  resized = setTimeout(() => table.fit(), 200);
+});
 addEventListener("popstate", follow);
 addEventListener("hashchange", follow);
 theme(remembered() in THEMES ? remembered() : "");

@@ -7,7 +7,7 @@ class Scatter {
     new ResizeObserver(() => { if (box.clientWidth !== this.width) this.draw(); }).observe(box);
   }
 
-  // points: {name, x, y, reach: [xlow, xhigh, ylow, yhigh], front, partial, doubted, shape, lines}
+  // points: {name, x, y, reach: [xlow, xhigh, ylow, yhigh], front, partial, doubted, uncounted, shape, lines}
   show(points, axes) {
     this.points = points.sort((one, two) => one.x - two.x || one.y - two.y);
     this.axes = axes;
@@ -78,7 +78,7 @@ class Scatter {
 
   mark(point, place) {
     const [x, y] = this.places[place];
-    const names = ["point", point.front && "on-front", point.partial && "partial", point.doubted && "doubted"];
+    const names = ["point", point.front && "on-front", point.partial && "partial", point.doubted && "doubted", point.uncounted && "uncounted"];
     const made = drawn("path", {
       class: names.filter(Boolean).join(" "), d: SHAPES[point.shape](x, y), role: "button", tabindex: place === 0 ? 0 : -1,
       "aria-label": `${point.name}: ${point.lines.join("; ")}`, "data-name": point.name,
@@ -159,6 +159,7 @@ const SHAPES = {
   "built-in": (x, y) => `M${x - 5.5} ${y}a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0Z`,
   verified: (x, y) => `M${x - 5} ${y - 5}h10v10h-10Z`,
   unverified: (x, y) => `M${x} ${y - 6.5}l6.5 11.5h-13Z`,
+  local: (x, y) => `M${x} ${y - 6.5}l6.5 6.5l-6.5 6.5l-6.5 -6.5Z`,
   mismatching: (x, y) => `M${x - 6} ${y - 3.5}l2.5 -2.5l3.5 3.5l3.5 -3.5l2.5 2.5l-3.5 3.5l3.5 3.5l-2.5 2.5l-3.5 -3.5l-3.5 3.5l-2.5 -2.5l3.5 -3.5Z`,
 };
 

@@ -1,11 +1,16 @@
-// Rows that are drawn before the first frame after a sort; the others follow frame by frame.
+// Rows that are drawn before the first frame of a table; the others follow frame by frame.
 const FIRST = 60;
 
-// A table that is sorted by its headings. Rows are made once and put in order.
+// A table that is sorted by its headings. Rows are made once and put in order. It is first laid out as a table,
+// which takes long for many rows; then it is held: every row is a box of its own, of the widths and the height
+// that it has, and the browser lays out and paints those in sight alone. All stay in the document, so they are
+// searched, read aloud and copied; roles say what they are, however they are laid out.
 class Table {
   constructor(box, caption, announce) {
-    Object.assign(this, { box, announce, body: element("tbody"), head: element("tr"), rows: [], columns: [] });
-    this.table = element("table", {}, element("caption", { class: "sr" }, caption), element("thead", {}, this.head), this.body);
+    Object.assign(this, { box, announce, rows: [], columns: [], held: false });
+    this.body = element("tbody", { role: "rowgroup" });
+    this.head = element("tr", { role: "row" });
+    this.table = element("table", { role: "table" }, element("caption", { class: "sr" }, caption), element("thead", { role: "rowgroup" }, this.head), this.body);
     box.replaceChildren(this.table);
     this.by = null;
     this.down = false;
@@ -16,7 +21,7 @@ class Table {
     this.columns = columns;
     this.rows = rows;
     this.head.replaceChildren(...columns.map((column, place) => this.heading(column, place)));
-    for (const row of rows) row.element = element("tr", { "data-key": row.key }, ...row.cells);
+    for (const row of rows) row.element = element("tr", { "data-key": row.key, role: "row" }, ...row.cells);
     this.order(by, down);
   }
 
@@ -27,7 +32,7 @@ class Table {
       this.order(place, this.by === place ? !this.down : first);
       this.announce();
     });
-    return element("th", { scope: "col", class: column.words ? (column.kind === "name" ? "words name" : "words") : null }, button);
+    return element("th", { scope: "col", role: "columnheader", class: column.words ? (column.kind === "name" ? "words name" : "words") : null }, button);
   }
 
   order(by, down) {
@@ -41,10 +46,12 @@ class Table {
     }
   }
 
-  // Draw the rows that pass, in their order: the first of them now, the others after the next frames.
+  // Draw the rows that pass, in their order; before the table is held the first of them now, the others after
+  // the next frames.
   draw() {
     this.turn = (this.turn || 0) + 1;
     this.drawn = this.rows.filter((row) => row.shown !== false);
+    if (this.held) return this.body.replaceChildren(...this.drawn.map((row) => row.element));
     this.body.replaceChildren();
     this.place(0, this.turn);
   }
@@ -58,10 +65,30 @@ class Table {
     else if (this.drawn.length === this.rows.length && from > 0) this.hold();
   }
 
-  // Keep the columns as wide as all rows make them, so that nothing moves while a sort is drawn.
+  lines() {
+    return [this.head, ...this.rows.map((row) => row.element)];
+  }
+
+  // Keep the columns as wide, and the rows as high, as all rows make them.
   hold() {
-    const wide = [...this.head.children].map((cell) => cell.offsetWidth);
-    for (const [place, cell] of [...this.head.children].entries()) cell.style.minWidth = wide[place] + "px";
+    const wide = [...this.head.children].map((cell) => cell.getBoundingClientRect().width);
+    const lines = this.lines(), high = lines.map((line) => Math.ceil(line.getBoundingClientRect().height));
+    for (const [number, line] of lines.entries()) {
+      line.style.height = high[number] + "px";
+      for (const [place, cell] of [...line.children].entries()) cell.style.width = wide[place] + "px";
+    }
+    this.room = this.box.clientWidth;
+    this.held = true;
+    this.table.classList.add("held");
+  }
+
+  // Lay the table out anew where its box has another width.
+  fit() {
+    if (!this.held || this.box.clientWidth === this.room) return;
+    this.held = false;
+    this.table.classList.remove("held");
+    for (const line of this.lines()) for (const each of [line, ...line.children]) each.removeAttribute("style");
+    this.draw();
   }
 
   // Show the rows that pass.
@@ -103,32 +130,32 @@ const CELLS = {
   number(frame, row, column) {
     const value = frame.at(row, column.column);
     const sort = typeof value === "boolean" ? Number(value) : value;
-    if (value === null) return [element("td", {}, element("span", { "aria-hidden": "true" }, "–"), element("span", { class: "sr" }, "none")), null];
+    if (value === null) return [element("td", { role: "cell" }, element("span", { "aria-hidden": "true" }, "–"), element("span", { class: "sr" }, "none")), null];
     const reach = column.low ? interval(frame.at(row, column.low), frame.at(row, column.high), column) : "";
-    return [element("td", {}, figure(value, column), reach ? element("small", {}, reach) : null), sort];
+    return [element("td", { role: "cell" }, figure(value, column), reach ? element("small", {}, reach) : null), sort];
   },
   name(frame, row, column, open) {
     const name = String(frame.at(row, column.column));
     const button = element("button", { type: "button", class: "link" }, element("bdi", {}, name));
     button.addEventListener("click", () => open(name));
     const author = frame.at(row, "author");
-    return [element("th", { scope: "row" }, button, author ? element("small", {}, "by ", element("bdi", {}, author)) : null), name];
+    return [element("th", { scope: "row", role: "rowheader" }, button, author ? element("small", {}, "by ", element("bdi", {}, author)) : null), name];
   },
   origin(frame, row) {
     const said = originOf(frame, row);
     const source = frame.at(row, "source");
-    const named = source && source !== "built-in" ? element("small", {}, element("bdi", {}, source)) : null;
-    return [element("td", { class: "words" }, word(said), named), said, [said]];
+    const named = source && source !== said ? element("small", {}, element("bdi", {}, source)) : null;
+    return [element("td", { role: "cell", class: "words" }, word(said), named), said, [said]];
   },
   standing(frame, row) {
     const said = remarks(frame, row);
     const shown = said.length ? said.map((text) => word(text, "warn")) : [word("complete", "plain")];
-    return [element("td", { class: "words" }, ...shown), said.length, said.length ? said : ["complete"]];
+    return [element("td", { role: "cell", class: "words" }, ...shown), said.length, said.length ? said : ["complete"]];
   },
   status(frame, row, column) {
     const said = String(frame.at(row, column.column) ?? "");
     const flags = frame.at(row, "flags") || "";
-    const front = frame.at(row, "pareto") ? word("front", "good") : null;
-    return [element("td", { class: "words" }, word(said), front, flags ? element("small", {}, element("bdi", {}, flags)) : null), said, [said, flags, front ? "front" : ""]];
+    const front = isFront(frame, row) ? word("front", "good") : null;
+    return [element("td", { role: "cell", class: "words" }, word(said), front, flags ? element("small", {}, element("bdi", {}, flags)) : null), said, [said, flags, front ? "front" : ""]];
   },
 };

@@ -11,10 +11,10 @@ from models import quantized_encoders
 from models.encoders.base import ENCODERS
 from models.encoders.gin import Gin, GinConfig
 from models.encoders.graph_encoder import GraphEncoder
-from models.encoders.graph_network import CLIP
+from models.encoders.graph_network import CLIP, GraphConfig, GraphNetwork
 from models.encoders.pretraining import Pretraining
 from models.encoders.pretraining_molecules import pretraining_smiles
-from models.encoders.tuning import RATE, TunedInputs, Tuning
+from models.encoders.tuning import RATE, TunedInputs, Tuning, backward_bytes
 from models.heads import HeadConfig
 from models.quantizers import QUANTIZERS
 from models.train_bank import train_block
@@ -37,6 +37,26 @@ def small(name: str) -> Tuning:
     network = encoder.network()
     network.look_at(GRAPHS)
     return Tuning(network, torch.linspace(-0.1, 0.1, 6), torch.linspace(0.5, 2, 6), "cpu")
+
+
+class Line(GraphNetwork):
+    """A linear layer of the features, summed over atoms and rectified."""
+
+    def __init__(self) -> None:
+        super().__init__(GraphConfig())
+        self.layer = nn.Linear(9, 3)
+
+    def states(self, batch):
+        return self.layer(batch.x.float())
+
+    def pool(self, states, batch):
+        return torch.zeros(batch.num_graphs, 3).index_add(0, batch.batch, states).relu()
+
+
+def test_what_a_backward_pass_needs_of_molecules():
+    atoms, molecules = len(GRAPHS.x), len(GRAPHS)
+    # what goes into the layer and comes out, to which molecule an atom belongs, and what was rectified
+    assert backward_bytes(Line(), GRAPHS) == 4 * (9 + 3) * atoms + 8 * atoms + 4 * 3 * molecules
 
 
 def test_padded_batches_are_those_of_each_model_filled_up():

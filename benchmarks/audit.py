@@ -1,0 +1,237 @@
+"""The audit against what a user would write instead: ``python -m benchmarks.audit``.
+
+Sixteen Gaussian modes in R^128, heads 128-64-64-1, 256 members, 40 epochs, 10 quantizers, the plain indicator
+on 2,000 fresh records. Side by side, in one process and in turns, per run:
+
+- ours: training, quantizing, and all that :func:`benchmark.evaluate_block.evaluate_block` tells, with the
+  plain indicator raced and evaluated whole;
+- the sequential loop: one model at a time, snapshots deep-copied, quantized one by one, r of each quantizer;
+- the arithmetic of evaluating every snapshot on every record, at the speed of a large matrix product;
+- LiRA as peers audit it: shadow models trained anew for every quantizer, against one bank for all, with the
+  attack.
+
+With one thread, times are those of the processor, so that whatever else the machine does counts little; with
+more, those of the clock. How far r of the race lies from that of the whole evaluation is told for every run.
+"""
+
+import argparse
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from benchmark.attack import signals_of, traced
+from benchmark.cell_data import CellData
+from benchmark.evaluate_block import evaluate_block
+from benchmark.privacy.attacks import ATTACKS
+from benchmark.privacy.indicator import resolution
+from benchmark.privacy.panel import cross_scored
+from benchmarks import sequential
+from benchmarks.ratio import Ratio, in_turns, write
+from models.block_runs import BLOCK_RUNS
+from models.heads import Bank, HeadConfig
+from models.quantizers import Quantizer
+from models.quantizers.zoo import resolve
+from models.train_bank import train_block
+from molecules.splits import member_halves
+from molecules.streams import stream
+from tasks.task import Kind
+
+QUANTIZERS = (
+    *("float32", "uniform-8", "uniform-6", "uniform-4", "uniform-3", "uniform-2"),
+    *("ternary-50", "ternary-75", "ternary-90", "sign"),
+)
+HEAD = HeadConfig(hidden=(64, 64), epochs=40)
+DIMENSIONS, MODES, MEMBERS, RECORDS = 128, 16, 256, 2000
+#: Rows and columns of the matrices whose product gives the speed limit.
+SIDE = 2048
+#: Attack of peers, and shadow models of theirs whose training is timed.
+LIRA = "lira-online-fixed"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is audited: its tensors, the quantizers, and how heads are trained."""
+
+    data: CellData
+    zoo: Mapping[str, Quantizer]
+    head: HeadConfig
+
+    @property
+    def runs(self) -> int:
+        """Heads."""
+        return len(self.data.members)
+
+    def blocks(self) -> list[range]:
+        """Return the blocks that runs are trained in."""
+        return [range(at, min(at + BLOCK_RUNS, self.runs)) for at in range(0, self.runs, BLOCK_RUNS)]
+
+    def bank(self, runs: range) -> Bank:
+        """Train a block."""
+        data, own = self.data, self.data.members[runs.start : runs.stop]
+        return train_block(data.kind, data.pool, data.pool_labels, own, self.head, 0, runs.start)
+
+
+def problem(
+    runs: int, records: int = RECORDS, quantizers: Sequence[str] = QUANTIZERS, head: HeadConfig = HEAD
+) -> Problem:
+    """Draw the records; the pool is twice the members."""
+    rng = np.random.default_rng(0)
+    centres = 0.6 * rng.normal(size=(MODES, DIMENSIONS))
+
+    def drawn(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        modes = rng.integers(MODES, size=count)
+        inputs = centres[modes] + rng.normal(size=(count, DIMENSIONS))
+        labels = (modes % 2)[:, None]
+        return torch.from_numpy(inputs.astype(np.float32)), torch.from_numpy(labels.astype(np.float32))
+
+    parts = [part for count in (2 * MEMBERS, 500, records) for part in drawn(count)]
+    pool, pool_labels, test, test_labels, fresh, fresh_labels = parts
+    halves = member_halves(2 * MEMBERS, runs, 0)
+    data = CellData(
+        Kind.CLASSIFICATION,
+        pool,
+        pool_labels,
+        test,
+        test_labels,
+        halves,
+        fresh=fresh,
+        fresh_labels=fresh_labels,
+    )
+    return Problem(data, resolve(quantizers), head)
+
+
+def ours(problem: Problem, *, race: bool) -> pd.DataFrame:
+    """Train all runs and evaluate all quantizers; one row per quantizer and run."""
+    drawn = partial(stream, 0, "race") if race else None
+    rows = []
+    for runs in problem.blocks():
+        bank = problem.bank(runs)
+        rows += [
+            evaluate_block(bank, quantizer, problem.data, race=drawn).assign(quantizer=name)
+            for name, quantizer in problem.zoo.items()
+        ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def attacked(problem: Problem) -> None:
+    """Attack every quantizer by LiRA, shadow models quantized alike, with one bank for all."""
+    blocks = [traced(problem.bank(runs)).keeping([-1]) for runs in problem.blocks()]
+    for quantizer in problem.zoo.values():
+        target = signals_of(blocks, quantizer, problem.data)
+        cross_scored(ATTACKS[LIRA], target, target)
+
+
+def matrix_product(side: int = SIDE) -> Callable[[], object]:
+    """Return a large matrix product of float32."""
+    left, right = torch.randn(2, side, side)
+    return lambda: left @ right
+
+
+def evaluation_flops(quantizers: int, records: int = RECORDS) -> float:
+    """Return the floating-point operations of one run: every snapshot of every quantizer on every record."""
+    sizes = (DIMENSIONS, *HEAD.hidden, 1)
+    products = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+    return 2.0 * quantizers * HEAD.epochs * records * products
+
+
+def measure(runs: int, plain: int, turns: int, threads: int) -> tuple[list[Ratio], pd.DataFrame]:
+    """Measure all side by side.
+
+    Returns
+    -------
+    ratios : list of Ratio
+        Seconds a run.
+    told : DataFrame
+        By quantizer: how far r of the race lies from that of the whole evaluation, in resolutions.
+    """
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    made, frames = problem(runs), {}
+    own: NDArray[np.bool_] = made.data.members[:plain]
+    product = matrix_product()
+    product()
+
+    def kept(race: bool) -> None:
+        frames[race] = ours(made, race=race)
+
+    least = in_turns(
+        {
+            "raced": lambda: kept(True),
+            "whole": lambda: kept(False),
+            "loop": lambda: sequential.audit(made.data, own, HEAD),
+            "product": product,
+            "attack": lambda: attacked(made),
+            "shadows": lambda: sequential.shadows(made.data, own, HEAD),
+        },
+        turns,
+        clock,
+    )
+    limit = evaluation_flops(len(QUANTIZERS)) / (2.0 * SIDE**3 / least["product"])
+    loop, raced, whole = least["loop"] / plain, least["raced"] / runs, least["whole"] / runs
+    shadows = len(QUANTIZERS) * least["shadows"] / plain
+    on = f"{threads} thread{'s' if threads > 1 else ''}"
+    rows = [
+        (f"audit, raced, {on}", raced, loop, "sequential loop"),
+        (f"audit, raced, {on}", raced, limit, "matrix products of the whole evaluation"),
+        (f"audit, whole, {on}", whole, loop, "sequential loop"),
+        (f"audit, whole, {on}", whole, limit, "matrix products of the whole evaluation"),
+        (
+            f"LiRA on {len(QUANTIZERS)} quantizers, {on}",
+            least["attack"] / runs,
+            shadows,
+            "shadow models trained anew for every quantizer",
+        ),
+    ]
+    ratios = [Ratio(figure, mine, anchor, name, "s a run") for figure, mine, anchor, name in rows]
+    return ratios, apart(frames[True], frames[False])
+
+
+def apart(raced: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Return, by quantizer, how far r of the race lies from that of the whole evaluation."""
+    both = raced[["quantizer", "run", "rate"]].merge(whole, on=["quantizer", "run"], suffixes=("", "_whole"))
+    floor = resolution(RECORDS)
+    both["off"] = (both["rate"] - both["rate_whole"]).abs() / floor
+    groups = both.groupby("quantizer", sort=False)
+    return pd.DataFrame(
+        {
+            "r, whole": groups["rate_whole"].mean(),
+            "r, raced": groups["rate"].mean(),
+            "same": groups["off"].agg(lambda off: float((off < 1e-6).mean())),
+            "beyond the resolution": groups["off"].agg(lambda off: float((off > 1).mean())),
+            "largest, in resolutions": groups["off"].max(),
+        }
+    ).reset_index()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=48, help="heads of ours (default: 48)")
+    parser.add_argument("--plain", type=int, default=4, help="models of the sequential loop (default: 4)")
+    parser.add_argument("--turns", type=int, default=3, help="turns, of which the best counts (default: 3)")
+    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
+    parser.add_argument("--csv", type=Path, help="file of ratios to write to")
+    given = parser.parse_args()
+    ratios, told = measure(given.runs, given.plain, given.turns, given.threads)
+    print(f"{'':34s}{'s a run':>10s}{'anchor':>10s}{'ratio':>8s}")
+    for ratio in ratios:
+        print(
+            f"{ratio.figure:34s}{ratio.ours:10.4f}{ratio.anchor:10.4f}{ratio.ratio:8.2f}  {ratio.anchor_name}"
+        )
+    print(told.to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    if given.csv:
+        write(given.csv, ratios)
+
+
+if __name__ == "__main__":
+    main()
