@@ -193,7 +193,7 @@ class Cluster:
         with self._encoders[
             cell.encoder.key
         ]:  # one at a time: two tasks must not pretrain an encoder at once
-            self._outcomes([(whole, "prepare")], parcel)
+            self._outcomes([(whole, "prepare", settings.attacks)], parcel)
         blocks = self._unfinished(cell, whole)
         self._outcomes([(source, "block", runs.start, runs.stop) for source, runs in blocks], parcel)
         settings = replace(settings, own={})  # they are in the cell

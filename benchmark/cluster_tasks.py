@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.cell_data import CellData, cell_data
 from benchmark.cluster_progress import Source, Teller, actor_tell, wait_for_told
-from benchmark.evaluate import evaluate_runs
+from benchmark.evaluate import evaluate_runs, refuse_large
 from benchmark.execute import Flags, Settings, choose_device, measure_cell
 from benchmark.failures import reason_of
 from benchmark.plan import Cell
@@ -200,9 +200,10 @@ def _data(cell: Cell, progress: Progress) -> CellData:
     return kept[0]
 
 
-def _prepare(cell: Cell, progress: Progress) -> None:
-    """Pretrain the encoder and embed the records, where that is not done."""
-    _data(cell, progress)
+def _prepare(cell: Cell, progress: Progress, attacked: bool) -> None:
+    """Pretrain the encoder and embed the records, where that is not done; nothing of what does not fit."""
+    refuse_large(cell, attacked)
+    refuse_large(cell, attacked, _data(cell, progress))
 
 
 def _block(cell: Cell, progress: Progress, first: int, end: int) -> None:

@@ -228,6 +228,30 @@ def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content:
     return traced(bank)
 
 
+def refuse_large(cell: Cell, attacked: bool, data: CellData | None = None) -> None:
+    """Refuse a cell that does not fit into memory, by what of it is not on disk yet.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is to be measured.
+    attacked : bool
+        Whether it is to be attacked, too.
+    data : CellData or None
+        Its tensors, where they are there already: what is told is more exact then.
+
+    Raises
+    ------
+    MolmisError
+        If it does not fit.
+    """
+    store = BlockStore(cell, SILENT)
+    wanted = len(cell.quantizers)
+    _refuse_large(
+        cell, store, [r for r in store.blocks if len(store.evaluations(r)) < wanted], attacked, data
+    )
+
+
 def _refuse_large(
     cell: Cell, store: BlockStore, blocks: Sequence[range], attacked: bool, data: CellData | None = None
 ) -> None:

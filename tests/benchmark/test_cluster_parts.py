@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmark import memory
 from benchmark.blocks import BlockStore
 from benchmark.cluster import Cluster
 from benchmark.cluster_progress import Board, Message, Relay, Source, Teller
@@ -246,7 +247,7 @@ def test_steps_of_a_cell_make_what_is_measured_at_once(settings, tmp_path, own_c
     (tmp_path / "mine.py").unlink()
     for name in [name for name in sys.modules if name.startswith("molmis_user_mine")]:
         del sys.modules[name]  # as in another process
-    assert tried(parcel, SILENT, "prepare").refused == ""
+    assert tried(parcel, SILENT, "prepare", True).refused == ""
     store = BlockStore(cell, SILENT)
     for runs in reversed(store.blocks):
         assert tried(parcel, SILENT, "block", runs.start, runs.stop).broken == ()
@@ -295,15 +296,24 @@ def test_a_node_of_other_versions_refuses_to_measure(settings, own_cache):
     pytest.importorskip("ray", reason="the extra [cluster] is not installed")
     cell, _ = plan_cell(task(), DataOptions(), settings)
     other = replace(Parcel.of(cell, Site(str(own_cache), {}, 2)), key="0" * 16)
-    assert "install the same versions on all nodes" in tried(other, SILENT, "prepare").refused
+    assert "install the same versions on all nodes" in tried(other, SILENT, "prepare", True).refused
 
 
 def test_a_folder_that_is_not_shared_is_named(settings, own_cache, tmp_path):
     pytest.importorskip("ray", reason="the extra [cluster] is not installed")
     cell, _ = plan_cell(task(), DataOptions(), settings)
     site = Site(str(own_cache), {str(tmp_path / "elsewhere" / ".seen"): "--results"}, 2)
-    said = tried(Parcel.of(cell, site), SILENT, "prepare").refused
+    said = tried(Parcel.of(cell, site), SILENT, "prepare", True).refused
     assert f"does not see {tmp_path / 'elsewhere'} (--results)" in said
+    assert "\n" not in said
+
+
+def test_nothing_is_trained_of_what_does_not_fit_into_the_memory_of_a_node(settings, own_cache, monkeypatch):
+    pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+    cell, _ = plan_cell(task(), DataOptions(), settings)
+    monkeypatch.setattr(memory, "available_memory", lambda: 10**6)
+    said = tried(Parcel.of(cell, Site(str(own_cache), {}, 2)), SILENT, "prepare", True).refused
+    assert "memory" in said
     assert "\n" not in said
 
 
