@@ -29,6 +29,7 @@ from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from molecules.streams import stream
+from molecules.threads import one_blas_thread
 from tasks.twins import twins_of, twins_text
 
 #: Names of the two stages of a block of runs.
@@ -69,7 +70,7 @@ def evaluate_cell(
     if reused:
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
     _train_missing(cell, data, store, unfinished, progress)
-    with progress.stage(EVALUATING, wanted - reused) as step:
+    with progress.stage(EVALUATING, wanted - reused) as step, one_blas_thread():
         for runs in unfinished:
             found[runs] = _evaluate_missing(cell, data, store, runs, found[runs], step)
     rows = pd.concat(
@@ -114,7 +115,7 @@ def evaluate_runs(cell: Cell, data: CellData, runs: range, progress: Progress = 
     missing = len(cell.quantizers) - len(found)
     if missing:
         _train_missing(cell, data, store, [runs], progress)
-        with progress.stage(EVALUATING, missing) as step:
+        with progress.stage(EVALUATING, missing) as step, one_blas_thread():
             _evaluate_missing(cell, data, store, runs, found, step)
 
 

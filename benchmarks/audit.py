@@ -42,6 +42,7 @@ from models.quantizers.zoo import resolve
 from models.train_bank import train_block
 from molecules.splits import member_halves
 from molecules.streams import stream
+from molecules.threads import one_blas_thread
 from tasks.task import Kind
 
 QUANTIZERS = (
@@ -114,10 +115,11 @@ def ours(problem: Problem, *, race: bool) -> pd.DataFrame:
     rows = []
     for runs in problem.blocks():
         bank = problem.bank(runs)
-        rows += [
-            evaluate_block(bank, quantizer, problem.data, race=drawn).assign(quantizer=name)
-            for name, quantizer in problem.zoo.items()
-        ]
+        with one_blas_thread():
+            rows += [
+                evaluate_block(bank, quantizer, problem.data, race=drawn).assign(quantizer=name)
+                for name, quantizer in problem.zoo.items()
+            ]
     return pd.concat(rows, ignore_index=True)
 
 

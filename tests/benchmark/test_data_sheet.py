@@ -171,7 +171,7 @@ def test_substances_under_two_smiles_are_told_in_report_run_and_result(tautomers
     assert result.facts["twins"] == expected
     (said,) = [note for note in Report.of(result).notes() if "InChIKey" in note]
     assert said in listener.notes
-    assert "1 in pool and test set, 1 records of the pool that repeat" in said
+    assert "1 in pool and test set; records of the pool that repeat" in said
 
 
 def test_a_run_says_what_its_test_records_stand_for(repeated, tmp_path):
