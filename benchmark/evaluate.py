@@ -275,7 +275,7 @@ def _train_missing(
         if said := early_note(cell.protocol.head, int(data.members[0].sum())):
             progress.note(said)
         with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
-            for group in together(missing, sizes_of(cell, data), cell.device):
+            for group in together(missing, partial(sizes_of, cell, data), cell.device):
                 made = _train(cell, data, range(group[0].start, group[-1].stop), partial(_each, step, group))
                 for runs in group:
                     store.save_bank(made.block(runs))

@@ -5,7 +5,7 @@ waits for their kernels to be launched most of the time, so there as many runs a
 memory holds. What a run draws depends on its number alone, so the same runs come out, block by block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmark.memory import Sizes
 from models.block_runs import BLOCK_RUNS
@@ -15,19 +15,19 @@ from molecules.memory import available_on_gpu
 SHARE, MOST = 0.5, 512
 
 
-def together(blocks: Sequence[range], sizes: Sizes, device: str) -> list[list[range]]:
+def together(blocks: Sequence[range], sizes: Callable[[], Sizes], device: str) -> list[list[range]]:
     """Return blocks in groups that are trained at once.
 
     Parameters
     ----------
     blocks : sequence of range
         Runs of each, ascending.
-    sizes : Sizes
-        Of the cell.
+    sizes : callable
+        Returns those of the cell; asked on a GPU only, for it may take a look at molecules.
     device : str
         Where they are trained.
     """
-    most = 1 if device == "cpu" else _most(sizes, available_on_gpu())
+    most = 1 if device == "cpu" else _most(sizes(), available_on_gpu())
     groups: list[list[range]] = []
     for runs in blocks:
         fits = groups and len(groups[-1]) < most and groups[-1][-1].stop == runs.start

@@ -8,9 +8,10 @@ import argparse
 import resource
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
-from benchmarks.ratio import Ratio, write
+from benchmarks.ratio import Ratio, in_turns, write
 
 COMMANDS = (
     "benchmark.run --help",
@@ -23,13 +24,15 @@ WANTED = 0.7
 
 def seconds(arguments: list[str], turns: int) -> float:
     """Return the least processor time of a process."""
-    least = float("inf")
-    for _ in range(turns):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        least = min(least, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return least
+    command = [sys.executable, *arguments]
+    call = partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+    return in_turns({"command": call}, turns, _of_children)["command"]
+
+
+def _of_children() -> float:
+    """Return the processor time of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(turns: int) -> list[Ratio]:

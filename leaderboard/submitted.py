@@ -7,7 +7,7 @@ from pathlib import Path
 
 from leaderboard.board import Source as Origin
 from leaderboard.folder import KINDS, Submission, found, read_manifest, read_submission
-from leaderboard.protocol import PROTOCOLS, BoardProtocol
+from leaderboard.protocol import BoardProtocol, holds_trials
 from leaderboard.verification import VERIFIED, damage, verdict_of
 from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT, Progress
@@ -132,7 +132,7 @@ def brought(
     if submissions.exists() and not submissions.is_dir():
         raise DataError(f"{submissions} is no folder of submissions")
     tell = _noted(progress) if skipped is None else skipped.append
-    trials = results.name in {name for name, protocol in PROTOCOLS.items() if not protocol.on_board}
+    trials = holds_trials(results)
     readable, told = list(_readable(submissions, trials, tell)), {}
     rivals = _rivals(readable)
     for submission in readable:

@@ -21,19 +21,19 @@ BLOCKS = [range(16), range(16, 32), range(48, 64), range(64, 80), range(80, 85)]
 
 
 def test_processors_train_block_by_block():
-    assert together.together(BLOCKS, SIZES, "cpu") == [[runs] for runs in BLOCKS]
+    assert together.together(BLOCKS, lambda: SIZES, "cpu") == [[runs] for runs in BLOCKS]
 
 
 def test_a_gpu_trains_neighbours_at_once_as_far_as_its_memory_goes(monkeypatch):
     need = SIZES.training().device
     for count, groups in ((1, [1, 1, 1, 1, 1]), (2, [2, 2, 1]), (100, [2, 3])):
         monkeypatch.setattr(together, "available_on_gpu", lambda n=count: int(2 * n * need) + 10)
-        assert [len(group) for group in together.together(BLOCKS, SIZES, "cuda")] == groups
+        assert [len(group) for group in together.together(BLOCKS, lambda: SIZES, "cuda")] == groups
     monkeypatch.setattr(together, "available_on_gpu", lambda: 0)
-    assert len(together.together(BLOCKS, SIZES, "cuda")) == len(BLOCKS)
+    assert len(together.together(BLOCKS, lambda: SIZES, "cuda")) == len(BLOCKS)
     monkeypatch.setattr(together, "available_on_gpu", lambda: 10**15)
     many = [range(at, at + 16) for at in range(0, 16 * 40, 16)]
-    assert [len(group) for group in together.together(many, SIZES, "cuda")] == [32, 8]
+    assert [len(group) for group in together.together(many, lambda: SIZES, "cuda")] == [32, 8]
 
 
 @pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.REGRESSION])
