@@ -18,6 +18,7 @@ from benchmark.privacy.exposure import FEWEST_RUNS, exposures
 from benchmark.privacy.panel import attack_all, cross_scored, why_not
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tuned_data import Part
+from benchmark.workers import Listener, shared_out
 from models.heads import Bank, record_losses
 from models.quantizers import QUANTIZERS, Quantizer
 from molecules.progress import SILENT, Progress
@@ -55,6 +56,7 @@ def attack_quantizers(
     data: CellData,
     blocks: Sequence[Bank],
     progress: Progress = SILENT,
+    workers: int = 1,
 ) -> Iterator[tuple[str, Found]]:
     """Yield the name of every quantizer and what attacks found on it.
 
@@ -66,15 +68,20 @@ def attack_quantizers(
         Of the cell.
     blocks : sequence of Bank
         Every block of runs, :func:`traced`.
+    workers : int
+        Most processes that share the quantizers.
     """
     with progress.stage("attacking", len(quantizers)) as step:
         full = signals_of(blocks, QUANTIZERS[FULL_PRECISION], data)
-        for name, quantizer in quantizers.items():
+
+        def attack(name: str, listener: Listener) -> Found:
             quantized = name != FULL_PRECISION
-            target = signals_of(blocks, quantizer, data) if quantized else full
+            target = signals_of(blocks, quantizers[name], data) if quantized else full
             figures, records = attack_all(target, full, quantized=quantized), exposed_records(target, data)
-            yield name, Found(figures, records, replace(target, trace=None))
-            step(1)
+            listener.advance(1)
+            return Found(figures, records, replace(target, trace=None))
+
+        yield from shared_out(attack, list(quantizers), workers, Listener(step, progress.note))
 
 
 def signals_of(blocks: Sequence[Bank], quantizer: Quantizer, data: CellData) -> Signals:

@@ -196,7 +196,7 @@ class Cluster:
             self._outcomes([(whole, "prepare", settings.attacks)], parcel)
         blocks = self._unfinished(cell, whole)
         self._outcomes([(source, "block", runs.start, runs.stop) for source, runs in blocks], parcel)
-        settings = replace(settings, own={})  # they are in the cell
+        settings = replace(settings, own={}, workers=1)  # quantizers are in the cell; a task is one process
         (outcome,) = self._outcomes([(whole, "finish", flags, settings)], parcel)
         if outcome.result is None:
             raise RuntimeError(f"{whole.label}: the task that measures the cell returned nothing")

@@ -7,7 +7,7 @@ a stopped cell goes on where it was and ends in the same rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import pandas as pd
 
@@ -17,13 +17,14 @@ from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate_block import evaluate_block
 from benchmark.exchangeability import exchangeability
 from benchmark.head_options import early_note
-from benchmark.memory import refuse_beyond_memory, sizes_of
+from benchmark.memory import fitting, refuse_beyond_memory, sizes_of
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
 from benchmark.privacy.attacks import Signals
 from benchmark.releases import attack_releases
 from benchmark.together import together
 from benchmark.tuned_data import Part
+from benchmark.workers import Listener, shared_out, worker_count
 from models.heads import Bank
 from models.train_bank import train_block
 from molecules.errors import MolmisError
@@ -37,7 +38,7 @@ TRAINING, EVALUATING = "training heads", "quantizing and evaluating"
 
 
 def evaluate_cell(
-    cell: Cell, progress: Progress = SILENT, *, attacked: bool = False
+    cell: Cell, progress: Progress = SILENT, *, attacked: bool = False, workers: int | None = 1
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     """Measure a cell.
 
@@ -47,6 +48,8 @@ def evaluate_cell(
         What to measure, and on which device.
     attacked : bool
         Whether :func:`attack_cell` comes after it: nothing is trained if attacks will not fit into memory.
+    workers : int or None
+        Most processes that share the work; None for as many as there are threads. Rows are the same.
 
     Returns
     -------
@@ -69,10 +72,10 @@ def evaluate_cell(
     reused = sum(map(len, found.values()))
     if reused:
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
-    _train_missing(cell, data, store, unfinished, progress)
-    with progress.stage(EVALUATING, wanted - reused) as step, one_blas_thread():
-        for runs in unfinished:
-            found[runs] = _evaluate_missing(cell, data, store, runs, found[runs], step)
+    _train_missing(cell, data, store, unfinished, progress, workers)
+    found |= _evaluate_missing(
+        cell, data, store, {runs: found[runs] for runs in unfinished}, progress, workers
+    )
     rows = pd.concat(
         [found[runs][name].rows.assign(quantizer=name) for name in cell.quantizers for runs in store.blocks],
         ignore_index=True,
@@ -112,11 +115,9 @@ def evaluate_runs(cell: Cell, data: CellData, runs: range, progress: Progress = 
     """
     store = BlockStore(cell, progress)
     found = store.evaluations(runs)
-    missing = len(cell.quantizers) - len(found)
-    if missing:
+    if len(found) < len(cell.quantizers):
         _train_missing(cell, data, store, [runs], progress)
-        with progress.stage(EVALUATING, missing) as step, one_blas_thread():
-            _evaluate_missing(cell, data, store, runs, found, step)
+        _evaluate_missing(cell, data, store, {runs: found}, progress)
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,15 @@ class Attacked:
     joint_release: pd.DataFrame
 
 
-def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
+def attack_cell(cell: Cell, progress: Progress = SILENT, *, workers: int | None = 1) -> Attacked:
     """Try the attacks on every quantizer of a cell that has been evaluated, and on all of them together.
 
     Parameters
     ----------
     cell : Cell
         What was measured.
+    workers : int or None
+        As of :func:`evaluate_cell`.
 
     Raises
     ------
@@ -166,7 +169,8 @@ def attack_cell(cell: Cell, progress: Progress = SILENT) -> Attacked:
         refuse_beyond_memory(sizes_of(cell, data), cell.quantizers, cell.device, **phases)
         blocks = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
         published = {}
-        for name, tried in attack_quantizers(missing, data, blocks, progress) if missing else ():
+        count = _workers(cell, data, workers, attack=True)
+        for name, tried in attack_quantizers(missing, data, blocks, progress, count) if missing else ():
             found[name] = [tried.figures, tried.records]
             for kind, frame in zip(kinds, found[name], strict=True):
                 store.save_derived(kind, name, frame, contents)
@@ -264,7 +268,12 @@ def _refuse_large(
 
 
 def _train_missing(
-    cell: Cell, data: CellData, store: BlockStore, blocks: Sequence[range], progress: Progress
+    cell: Cell,
+    data: CellData,
+    store: BlockStore,
+    blocks: Sequence[range],
+    progress: Progress,
+    workers: int | None = 1,
 ) -> None:
     """Train those blocks of runs that are not on disk yet."""
     missing = [runs for runs in blocks if store.bank_content(runs) is None]
@@ -274,11 +283,35 @@ def _train_missing(
     if missing:
         if said := early_note(cell.protocol.head, int(data.members[0].sum())):
             progress.note(said)
+        groups = together(missing, partial(sizes_of, cell, data), cell.device)
+
+        def train(group: Sequence[range], listener: Listener) -> None:
+            whole = range(group[0].start, group[-1].stop)
+            made = _train(cell, data, whole, partial(_each, listener.advance, group))
+            for runs in group:
+                store.save_bank(made.block(runs))
+
+        count = _workers(cell, data, workers, train=True) if len(groups) > 1 else 1
         with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
-            for group in together(missing, partial(sizes_of, cell, data), cell.device):
-                made = _train(cell, data, range(group[0].start, group[-1].stop), partial(_each, step, group))
-                for runs in group:
-                    store.save_bank(made.block(runs))
+            for _ in shared_out(train, groups, count, Listener(step, progress.note)):
+                pass
+
+
+def _workers(
+    cell: Cell,
+    data: CellData,
+    wanted: int | None,
+    *,
+    train: bool = False,
+    evaluate: bool = False,
+    attack: bool = False,
+) -> int:
+    """Return how many processes share a phase: as many as are wanted, have room, and may be forked."""
+    count = worker_count(wanted, cell.device)
+    if count < 2 or not all(quantizer.forks for quantizer in cell.quantizers.values()):
+        return 1
+    sizes = sizes_of(cell, data)
+    return max(1, min(count, fitting(sizes, cell.quantizers, train=train, evaluate=evaluate, attack=attack)))
 
 
 def _each(step: Callable[[int], None], group: Sequence[range], epochs: int) -> None:
@@ -314,21 +347,45 @@ def _evaluate_missing(
     cell: Cell,
     data: CellData,
     store: BlockStore,
-    runs: range,
-    found: dict[str, Evaluation],
-    step: Callable[[int], None],
-) -> dict[str, Evaluation]:
-    """Return the evaluations of every quantizer over a block, computing those that are not there yet."""
-    bank = _bank(cell, data, store, runs)
-    content = store.bank_content(runs)
-    if content is None:
-        raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
-    # what was made on other trained runs is not mixed with these
-    done = {name: evaluation for name, evaluation in found.items() if evaluation.bank == content}
+    found: dict[range, dict[str, Evaluation]],
+    progress: Progress,
+    workers: int | None = 1,
+) -> dict[range, dict[str, Evaluation]]:
+    """Return the evaluations of every quantizer over some blocks, computing those that are not there yet.
+
+    Parameters
+    ----------
+    found : dict of range to dict
+        Blocks that are not finished, and the evaluations that are there.
+    """
     race = partial(stream, cell.protocol.seed, "race") if cell.protocol.race else None
-    for name, quantizer in cell.quantizers.items():
-        if name not in done:
-            done[name] = Evaluation(evaluate_block(bank, quantizer, data, race=race), content)
-            store.save_evaluation(runs, name, done[name])
-            step(1)
+
+    @lru_cache(maxsize=1)  # quantizers of one block come one after the other
+    def trained(runs: range) -> tuple[Bank, str]:
+        bank, content = _bank(cell, data, store, runs), store.bank_content(runs)
+        if content is None:
+            raise RuntimeError(
+                f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used"
+            )
+        return bank, content
+
+    def evaluate(task: tuple[range, str], listener: Listener) -> Evaluation:
+        runs, name = task
+        bank, content = trained(runs)
+        with one_blas_thread():
+            rows = evaluate_block(bank, cell.quantizers[name], data, race=race)
+        store.save_evaluation(runs, name, made := Evaluation(rows, content))
+        listener.advance(1)
+        return made
+
+    done = {}
+    for runs, evaluations in found.items():
+        content = trained(runs)[1] if evaluations else ""
+        # what was made on other trained runs is not mixed with these
+        done[runs] = {name: made for name, made in evaluations.items() if made.bank == content}
+    tasks = [(runs, name) for runs, made in done.items() for name in cell.quantizers if name not in made]
+    count = _workers(cell, data, workers, evaluate=True) if len(tasks) > 1 else 1
+    with progress.stage(EVALUATING, len(tasks)) as step:
+        for (runs, name), made in shared_out(evaluate, tasks, count, Listener(step, progress.note)):
+            done[runs][name] = made
     return done

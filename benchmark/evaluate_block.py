@@ -1,6 +1,6 @@
 """One quantizer over one block of runs: the indicator, the gap, performance and size of every run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -81,39 +81,32 @@ def _rate_of_run(models: QuantizedBlock, place: int, race: Random | None) -> Run
         return RunRate.unknown("one candidate only", len(epochs), len(held_out))
     every = np.array(epochs)
 
-    def losses(candidates: NDArray[np.intp], records: Tensor) -> NDArray[np.float64]:
-        outputs = models.outputs((place, every[candidates].tolist()), part, records)
-        found: NDArray[np.float64] = (
-            record_losses(data.kind, outputs, (labels[records] - centre) / spread).cpu().numpy()
-        )
-        return found
+    def losses(candidates: NDArray[np.intp], records: Tensor) -> Iterator[NDArray[np.float64]]:
+        chosen = models.chosen((place, every[candidates].tolist()))
+        for block in torch.split(records, RECORD_BLOCK):
+            outputs, wanted = chosen(part, block), (labels[block] - centre) / spread
+            yield record_losses(data.kind, outputs, wanted).cpu().numpy()
 
     if race is None:
-        rate = _full_rate(losses, len(epochs), held_out)
+        rate = _full_rate(losses(np.arange(len(epochs)), held_out), len(epochs), len(held_out))
     else:
         draws = race(bank.runs[place])
         order = held_out[torch.from_numpy(draws.permutation(len(held_out))).to(held_out.device)]
         rate = raced_rate(
-            lambda candidates, block: np.concatenate(
-                [losses(candidates, records) for records in torch.split(order[block], RECORD_BLOCK)], axis=1
-            ),
-            len(epochs), len(order), draws,
-        )  # fmt: skip
+            lambda candidates, block: losses(candidates, order[block]), len(epochs), len(order), draws
+        )
     # the reference is told as the epoch it was, not as its place among the candidates
     return RunRate(
         rate.rate, rate.corrected, rate.candidates, _epoch(epochs, rate), rate.records, rate.reason
     )
 
 
-def _full_rate(
-    losses: Callable[[NDArray[np.intp], Tensor], NDArray[np.float64]], candidates: int, records: Tensor
-) -> RunRate:
-    """Return the indicator of one run from all candidates on all records."""
-    moments, everyone = GapMoments(candidates), np.arange(candidates)
-    for block in torch.split(records, RECORD_BLOCK):
-        found = losses(everyone, block)
+def _full_rate(losses: Iterable[NDArray[np.float64]], candidates: int, records: int) -> RunRate:
+    """Return the indicator of one run from the losses of all candidates on all records."""
+    moments = GapMoments(candidates)
+    for found in losses:
         if not np.isfinite(found).all():
-            return RunRate.unknown("losses not finite", candidates, len(records))
+            return RunRate.unknown("losses not finite", candidates, records)
         moments.add(found)
     return run_rate(moments)
 

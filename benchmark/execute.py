@@ -80,6 +80,9 @@ class Settings:
         Whether the plain indicator is found by racing, to within its resolution.
     own : mapping of str to Quantizer
         Further quantizers, by names that stand for nothing else.
+    workers : int or None
+        Most processes that share the work of a cell on a processor; None for as many as there are threads.
+        No figure depends on it.
     """
 
     encoder: str | None = None
@@ -99,6 +102,7 @@ class Settings:
     objective: PretrainObjective | None = None
     race: bool = False
     own: Mapping[str, Quantizer] = field(default_factory=dict)
+    workers: int | None = None
 
 
 def measure(task: Task, options: DataOptions, settings: Settings, progress: Progress = SILENT) -> CellResult:
@@ -215,10 +219,10 @@ def measure_cell(cell: Cell, flags: Flags, settings: Settings, progress: Progres
     stored = stored_result(cell, settings, progress)
     if stored is not None:
         return stored
-    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks)
+    rows, sizes = evaluate_cell(cell, progress, attacked=settings.attacks, workers=settings.workers)
     result = CellResult(rows, _facts(cell, sizes, flags))
     if settings.attacks:
-        found = attack_cell(cell, progress)
+        found = attack_cell(cell, progress, workers=settings.workers)
         result = replace(result, **{kind: getattr(found, kind) for kind in ATTACKED})
     if settings.train_on is TrainOn.ALL:
         result = replace(result, full_pool=full_pool(cell, progress))

@@ -245,11 +245,7 @@ def refuse_beyond_memory(
     MolmisError
         With what is needed, what is there, and what to reduce.
     """
-    found = [sizes.training()] if train else []
-    if evaluate:
-        found += [sizes.evaluating(quantizer) for quantizer in quantizers.values()]
-    if attack:
-        found += [sizes.attacking(quantizer, len(quantizers)) for quantizer in quantizers.values()]
+    found = _needs(sizes, quantizers, train=train, evaluate=evaluate, attack=attack)
     if device == "cpu":
         _compare(sizes, max(found, key=lambda need: need.total), "total", available_memory(), "memory")
         return
@@ -257,6 +253,37 @@ def refuse_beyond_memory(
     _compare(
         sizes, max(found, key=lambda need: need.device), "device", available_on_gpu(), "memory of the device"
     )
+
+
+def fitting(
+    sizes: Sizes,
+    quantizers: Mapping[str, Quantizer],
+    *,
+    train: bool = False,
+    evaluate: bool = False,
+    attack: bool = False,
+) -> int:
+    """Return how many processes of this machine may do the same at once, by what each of them takes.
+
+    Parameters
+    ----------
+    sizes, quantizers, train, evaluate, attack
+        As of :func:`refuse_beyond_memory`.
+    """
+    found = _needs(sizes, quantizers, train=train, evaluate=evaluate, attack=attack)
+    return available_memory() // max(1, *(need.total for need in found))
+
+
+def _needs(
+    sizes: Sizes, quantizers: Mapping[str, Quantizer], *, train: bool, evaluate: bool, attack: bool
+) -> list[Need]:
+    """Return what is needed for what is to be done."""
+    found = [sizes.training()] if train else []
+    if evaluate:
+        found += [sizes.evaluating(quantizer) for quantizer in quantizers.values()]
+    if attack:
+        found += [sizes.attacking(quantizer, len(quantizers)) for quantizer in quantizers.values()]
+    return found
 
 
 def _compare(sizes: Sizes, need: Need, part: str, there: int, of: str) -> None:

@@ -4,7 +4,7 @@ The models are heads on the embeddings of one frozen encoder, quantized or not, 
 that was trained with them. Whoever measures need not know which.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -85,6 +85,23 @@ class QuantizedBlock:
         """Return the snapshots that are the distinct candidates of a run; see ``distinct_epochs``."""
         return self.heads.distinct_epochs(place, None if self._own is None else self._own[1].codes[place])
 
+    def chosen(self, models: Any) -> Callable[[Part, Tensor | slice], Tensor]:
+        """Return what tells the outputs of some models, as :meth:`outputs` does, for records of a part."""
+        heads, device = self._on_device[models], self.data.pool.device
+        if self._own is None:
+            return lambda part, records: heads(self.data.inputs(part)[records])
+        tuned, encoders = self._own
+        own = {name: values[models].to(device) for name, values in encoders.values.items()}
+
+        def said(part: Part, records: Tensor | slice) -> Tensor:
+            places = np.arange(len(tuned.places[part]))
+            places = places[records if isinstance(records, slice) else records.cpu().numpy()]
+            with torch.no_grad():
+                blocks = [heads(tuned.embedded(own, tuned.batch(part, block))) for block in _blocks(places)]
+            return torch.cat(blocks, dim=1)
+
+        return said
+
     def outputs(self, models: Any, part: Part, records: Tensor | slice = slice(None)) -> Tensor:
         """Return what some models say of some records.
 
@@ -102,16 +119,7 @@ class QuantizedBlock:
         Tensor, shape (H, m, targets)
             Logits in classification; standardised predictions in regression.
         """
-        heads = self._on_device[models]
-        if self._own is None:
-            return heads(self.data.inputs(part)[records])
-        tuned, encoders = self._own
-        own = {name: v[models].to(self.data.pool.device) for name, v in encoders.values.items()}
-        places = np.arange(len(tuned.places[part]))
-        places = places[records if isinstance(records, slice) else records.cpu().numpy()]
-        with torch.no_grad():
-            blocks = [heads(tuned.embedded(own, tuned.batch(part, block))) for block in _blocks(places)]
-        return torch.cat(blocks, dim=1)
+        return self.chosen(models)(part, records)
 
     def states(self) -> Sequence[EncoderState | None]:
         """Return what goes into the file of every run beside the head; what all runs share stands once."""

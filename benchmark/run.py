@@ -54,24 +54,8 @@ _PRESET_RUNS = {Preset.QUICK: 16, Preset.STANDARD: 64, Preset.PAPER: 300}
 
 #: Options that ``--report`` heeds; the others are for what is measured.
 _OF_DATA = {
-    "task",
-    "encoder",
-    "pretrain_on",
-    "pretrain_objective",
-    "preset",
-    "runs",
-    "smiles",
-    "target",
-    "kind",
-    "out",
-    "seed",
-    "split",
-    "test_share",
-    "data_dir",
-    "download",
-    "verify",
-    "report_data",
-    "debug",
+    *("task", "encoder", "pretrain_on", "pretrain_objective", "preset", "runs", "smiles", "target", "kind"),
+    *("out", "seed", "split", "test_share", "data_dir", "download", "verify", "report_data", "debug"),
 }
 
 EPILOG = """
@@ -240,6 +224,14 @@ def run(
             rich_help_panel="Cluster",
         ),
     ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that share the work of a task here. "
+            "[dim]\\[default: one a core; $OMP_NUM_THREADS][/dim]",
+            min=1,
+        ),
+    ] = None,
     cpus_per_task: Annotated[
         int | None,
         typer.Option(
@@ -324,6 +316,7 @@ def run(
             pretrain_on=pretrain_on,
             objective=pretrain_objective,
             race=race,
+            workers=workers,
         )
         asked = Asked(
             DataOptions(data_dir, download, verify, progress),

@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ _WRONG = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, R
 _VERSION_WIDTH = 16
 #: What names of the tensors of an encoder begin with.
 _ENCODER = "encoder."
+
+
+@cache
+def _version() -> str:
+    """Return the version of this package; the files of all runs of a block ask for it."""
+    return importlib.metadata.version("molmis")
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class Artefact:
     spread: Tensor
     probe: Tensor
     encoder: EncoderState | None = None
-    version: str = field(default_factory=lambda: importlib.metadata.version("molmis"))
+    version: str = field(default_factory=_version)
 
     @property
     def dimensions(self) -> int:

@@ -1,5 +1,6 @@
 """Quantized heads of a whole bank: their candidates, and how much of them is quantized."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -48,11 +49,13 @@ class QuantizedHeads:
             What else tells its snapshots apart, one of each: the codes of encoders that were trained, too.
         """
         codes = [layer.codes[run].flatten(1).cpu().numpy() for layer in self.layers]
-        latest = {
-            (beside[epoch] if beside is not None else b"")
-            + b"".join(layer[epoch].tobytes() for layer in codes): epoch
-            for epoch in range(codes[0].shape[0])
-        }
+        marks = [mark.tolist() for mark in map(_marks, codes)]
+        alike = Counter(zip(*marks, strict=True))
+        latest: dict[object, int] = {}
+        for epoch, mark in enumerate(zip(*marks, strict=True)):
+            # most snapshots are told apart by their marks, and the bytes of few are read
+            own = b"".join(layer[epoch].tobytes() for layer in codes) if alike[mark] > 1 else b""
+            latest[mark, own, beside[epoch] if beside is not None else b""] = epoch
         return sorted(latest.values())
 
     def sizes(
@@ -97,6 +100,16 @@ class QuantizedHeads:
             "coverage": np.full(runs, quantized / (whole if encoders[0] else self.heads.parameters)),
             "model_coverage": np.full(runs, quantized / whole),
         }
+
+
+def _marks(codes: NDArray[np.generic]) -> NDArray[np.uint64]:
+    """Return a number of every row, the same for rows that are equal: their 64-bit words, added up.
+
+    Bytes that fill no word are left out, so equal numbers alone do not make rows equal.
+    """
+    rows = np.ascontiguousarray(codes).view(np.uint8)
+    words = rows[:, : rows.shape[1] // 8 * 8].copy() if rows.shape[1] % 8 else rows
+    return np.asarray(words.view(np.uint64).sum(1, dtype=np.uint64))
 
 
 def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | None = None) -> QuantizedHeads:

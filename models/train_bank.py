@@ -127,7 +127,7 @@ def train_block(
         {"params": biases, "weight_decay": 0.0},
         *source.groups(encoders, config.learning_rate, config.weight_decay),
     ]
-    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, foreach=True)
+    optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     steps = config.epochs * -(-n_members // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     orders = [stream(seed, "batches", run) for run in runs]

@@ -53,6 +53,8 @@ class SandboxedQuantizer(Quantizer):
     reference: str = field(repr=False)  # type: ignore[misc]
     _common: dict[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
+    forks = False
+
     @property
     def adaptive(self) -> bool:
         """What ``scaled`` says."""

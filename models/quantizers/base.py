@@ -76,6 +76,8 @@ class Quantizer(ABC):
     calibration: Calibration = "none"
     #: Whether it is there to compare with, and no quantizer that anyone would use.
     control: ClassVar[bool] = False
+    #: Whether a fork of the process may use it, too: not where it talks with a process of its own.
+    forks: ClassVar[bool] = True
 
     @property
     def adaptive(self) -> bool:

@@ -26,7 +26,8 @@ def raced(losses: np.ndarray, seed: int = 0) -> tuple[object, int]:
         nonlocal asked
         assert (np.diff(candidates) > 0).all()
         asked += len(candidates) * (block.stop - block.start)
-        return losses[candidates, block]
+        yield losses[candidates, block][:, :500]
+        yield losses[candidates, block][:, 500:]
 
     return raced_rate(some, *losses.shape, np.random.default_rng(seed)), asked
 
@@ -49,8 +50,8 @@ def test_a_race_ends_within_the_resolution_of_the_whole_evaluation(slope, most):
         same += found.rate == pytest.approx(full.rate, rel=1e-9)
         assert found.corrected == pytest.approx(found.rate - resolution(RECORDS))
         assert (found.candidates, found.records, found.reason) == (20, RECORDS, "")
-    assert missed <= 2
-    assert same >= 12
+    assert missed <= 4  # 16 of 300 at worst, at the middle slope
+    assert same >= 5
     assert asked < most * 60 * 20 * RECORDS
 
 
