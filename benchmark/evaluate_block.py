@@ -56,7 +56,7 @@ def evaluate_block(
         entropy_bits, zeros, coverage, model_coverage``; ``packed_bytes``, the size of the published file.
     """
     models, runs = QuantizedBlock(bank, quantizer, data), bank.runs
-    rates = [_rate_of_run(models, place, race) for place in range(len(runs))]
+    rates = rates_of_runs(models, race)
     table: dict[str, object] = {
         "run": list(runs),
         "rate": [r.rate for r in rates],
@@ -70,6 +70,11 @@ def evaluate_block(
     table |= performance(models)
     table |= models.sizes()
     return pd.DataFrame(table)
+
+
+def rates_of_runs(models: QuantizedBlock, race: Random | None = None) -> list[RunRate]:
+    """Return the plain indicator of every run of a block; see :func:`evaluate_block`."""
+    return [_rate_of_run(models, place, race) for place in range(len(models.bank.runs))]
 
 
 def _rate_of_run(models: QuantizedBlock, place: int, race: Random | None) -> RunRate:

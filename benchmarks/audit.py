@@ -3,15 +3,19 @@
 Sixteen Gaussian modes in R^128, heads 128-64-64-1, 256 members, 40 epochs, 10 quantizers, the plain indicator
 on 2,000 fresh records. Side by side, in one process and in turns, per run:
 
-- ours: training, quantizing, and all that :func:`benchmark.evaluate_block.evaluate_block` tells, with the
-  plain indicator raced and evaluated whole;
+- r: training, quantizing, and the plain indicator of every quantizer, raced and evaluated whole, which is
+  what the loop gives;
+- the table: all that :func:`benchmark.evaluate_block.evaluate_block` tells beside, metrics, the effects of
+  membership, sizes of files;
 - the sequential loop: one model at a time, snapshots deep-copied, quantized one by one, r of each quantizer;
 - the arithmetic of evaluating every snapshot on every record, at the speed of a large matrix product;
 - LiRA as peers audit it: shadow models trained anew for every quantizer, against one bank for all, with the
   attack.
 
-With one thread, times are those of the processor, so that whatever else the machine does counts little; with
-more, those of the clock. How far r of the race lies from that of the whole evaluation is told for every run.
+With one core, times are those of the processor, so that whatever else the machine does counts little. With
+more, they are those of the clock: blocks are shared among as many processes, as those of a cell are, and the
+loop and the matrix product have as many threads. How far r of the race lies from that of the whole evaluation
+is told for every run.
 """
 
 import argparse
@@ -29,10 +33,12 @@ from numpy.typing import NDArray
 
 from benchmark.attack import signals_of, traced
 from benchmark.cell_data import CellData
-from benchmark.evaluate_block import evaluate_block
+from benchmark.evaluate_block import Random, evaluate_block, rates_of_runs
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.privacy.indicator import resolution
 from benchmark.privacy.panel import cross_scored
+from benchmark.quantized_block import QuantizedBlock
+from benchmark.workers import Listener, shared_out
 from benchmarks import sequential
 from benchmarks.ratio import Ratio, in_turns, write
 from models.block_runs import BLOCK_RUNS
@@ -109,18 +115,43 @@ def problem(
     return Problem(data, resolve(quantizers), head)
 
 
-def ours(problem: Problem, *, race: bool) -> pd.DataFrame:
+def ours(problem: Problem, *, race: bool, workers: int = 1) -> pd.DataFrame:
     """Train all runs and evaluate all quantizers; one row per quantizer and run."""
-    drawn = partial(stream, 0, "race") if race else None
-    rows = []
-    for runs in problem.blocks():
+    drawn = _drawn(race)
+
+    def rows(bank: Bank, quantizer: Quantizer) -> pd.DataFrame:
+        return evaluate_block(bank, quantizer, problem.data, race=drawn)
+
+    return _shared(problem, rows, workers)
+
+
+def rates(problem: Problem, *, race: bool, workers: int = 1) -> pd.DataFrame:
+    """Train all runs and find r of all quantizers; one row per quantizer and run."""
+    drawn = _drawn(race)
+
+    def rows(bank: Bank, quantizer: Quantizer) -> pd.DataFrame:
+        found = rates_of_runs(QuantizedBlock(bank, quantizer, problem.data), drawn)
+        return pd.DataFrame({"run": list(bank.runs), "rate": [rate.rate for rate in found]})
+
+    return _shared(problem, rows, workers)
+
+
+def _drawn(race: bool) -> Random | None:
+    return partial(stream, 0, "race") if race else None
+
+
+def _shared(problem: Problem, rows: Callable[[Bank, Quantizer], pd.DataFrame], workers: int) -> pd.DataFrame:
+    """Return the rows of every block and quantizer, the blocks shared among processes."""
+
+    def of_block(runs: range, listener: Listener) -> pd.DataFrame:
+        del listener
         bank = problem.bank(runs)
         with one_blas_thread():
-            rows += [
-                evaluate_block(bank, quantizer, problem.data, race=drawn).assign(quantizer=name)
-                for name, quantizer in problem.zoo.items()
-            ]
-    return pd.concat(rows, ignore_index=True)
+            return pd.concat([rows(bank, q).assign(quantizer=name) for name, q in problem.zoo.items()])
+
+    silent = Listener(lambda steps: None, lambda note: None)  # noqa: ARG005
+    found = dict(shared_out(of_block, problem.blocks(), workers, silent))
+    return pd.concat([found[runs] for runs in problem.blocks()], ignore_index=True)
 
 
 def attacked(problem: Problem) -> None:
@@ -144,7 +175,7 @@ def evaluation_flops(quantizers: int, records: int = RECORDS) -> float:
     return 2.0 * quantizers * HEAD.epochs * records * products
 
 
-def measure(runs: int, plain: int, turns: int, threads: int) -> tuple[list[Ratio], pd.DataFrame]:
+def measure(runs: int, plain: int, turns: int, cores: int) -> tuple[list[Ratio], pd.DataFrame]:
     """Measure all side by side.
 
     Returns
@@ -154,20 +185,27 @@ def measure(runs: int, plain: int, turns: int, threads: int) -> tuple[list[Ratio
     told : DataFrame
         By quantizer: how far r of the race lies from that of the whole evaluation, in resolutions.
     """
-    torch.set_num_threads(threads)
-    clock = time.process_time if threads == 1 else time.perf_counter
+    torch.set_num_threads(cores)
+    clock = time.process_time if cores == 1 else time.perf_counter
     made, frames = problem(runs), {}
     own: NDArray[np.bool_] = made.data.members[:plain]
     product = matrix_product()
     product()
 
-    def kept(race: bool) -> None:
-        frames[race] = ours(made, race=race)
+    def kept(name: str, found: Callable[..., pd.DataFrame], race: bool) -> Callable[[], None]:
+        def call() -> None:
+            frames[name] = found(made, race=race, workers=cores)
 
+        return call
+
+    names = {
+        "r, raced": kept("raced", rates, True),
+        "r, all evaluated": kept("whole", rates, False),
+        "all of a table, raced": kept("table", ours, True),
+    }
     least = in_turns(
         {
-            "raced": lambda: kept(True),
-            "whole": lambda: kept(False),
+            **names,
             "loop": lambda: sequential.audit(made.data, own, HEAD),
             "product": product,
             "attack": lambda: attacked(made),
@@ -177,23 +215,24 @@ def measure(runs: int, plain: int, turns: int, threads: int) -> tuple[list[Ratio
         clock,
     )
     limit = evaluation_flops(len(QUANTIZERS)) / (2.0 * SIDE**3 / least["product"])
-    loop, raced, whole = least["loop"] / plain, least["raced"] / runs, least["whole"] / runs
-    shadows = len(QUANTIZERS) * least["shadows"] / plain
-    on = f"{threads} thread{'s' if threads > 1 else ''}"
-    rows = [
-        (f"audit, raced, {on}", raced, loop, "sequential loop"),
-        (f"audit, raced, {on}", raced, limit, "matrix products of the whole evaluation"),
-        (f"audit, whole, {on}", whole, loop, "sequential loop"),
-        (f"audit, whole, {on}", whole, limit, "matrix products of the whole evaluation"),
-        (
+    loop = least["loop"] / plain
+    on = f"{cores} core{'s' if cores > 1 else ''}"
+    anchors = {"sequential loop": loop, "matrix products of the whole evaluation": limit}
+    ratios = [
+        Ratio(f"audit: {name}, {on}", least[name] / runs, anchor, beside, "s a run")
+        for name in names
+        for beside, anchor in anchors.items()
+    ]
+    ratios.append(
+        Ratio(
             f"LiRA on {len(QUANTIZERS)} quantizers, {on}",
             least["attack"] / runs,
-            shadows,
+            len(QUANTIZERS) * least["shadows"] / plain,
             "shadow models trained anew for every quantizer",
-        ),
-    ]
-    ratios = [Ratio(figure, mine, anchor, name, "s a run") for figure, mine, anchor, name in rows]
-    return ratios, apart(frames[True], frames[False])
+            "s a run",
+        )
+    )
+    return ratios, apart(frames["raced"], frames["whole"])
 
 
 def apart(raced: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
@@ -218,13 +257,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=48, help="heads of ours (default: 48)")
+    parser.add_argument("--runs", type=int, default=64, help="heads of ours (default: 64)")
     parser.add_argument("--plain", type=int, default=4, help="models of the sequential loop (default: 4)")
     parser.add_argument("--turns", type=int, default=3, help="turns, of which the best counts (default: 3)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch (default: 1)")
+    parser.add_argument("--cores", type=int, default=1, help="how many compute (default: 1)")
     parser.add_argument("--csv", type=Path, help="file of ratios to write to")
     given = parser.parse_args()
-    ratios, told = measure(given.runs, given.plain, given.turns, given.threads)
+    ratios, told = measure(given.runs, given.plain, given.turns, given.cores)
     print(f"{'':34s}{'s a run':>10s}{'anchor':>10s}{'ratio':>8s}")
     for ratio in ratios:
         print(

@@ -5,9 +5,9 @@ of all candidates on all m records are simulated: given the n records seen, of c
 of C candidates over all of them are those seen plus a multivariate t of n - C degrees of freedom and scale
 S (1/n - 1/m) (n - 1)/(n - C): means of normal losses whose covariance is not known either. Every simulated
 evaluation has its own reference theta_1 and its own minimum r. Kept are all references, and of the others as
-few as give every simulated r to within a quarter of its resolution, 1/(2m); the others are evaluated no further.
-Where nearly all simulated r agree within the resolution, their median is told. Else it ends with all records,
-and r is the minimum over what was kept.
+few as give every simulated r to within a quarter of its resolution, 1/(2m); the others are evaluated no
+further. Where nearly all simulated r agree within the resolution, their median is told. Else it ends with all
+records, and r is the minimum over what was kept.
 
 Losses have heavier tails than normal variables, which is not simulated. How often the resolution is missed is
 measured: ``python -m benchmarks.audit``.

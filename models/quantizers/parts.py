@@ -45,11 +45,7 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
     if count <= step:
         return quantized(weight, inputs)
     flat = weight.reshape(count, *shape)
-    given = (
-        None
-        if inputs is None
-        else inputs.expand(*lead, *inputs.shape[-2:]).reshape(count, *inputs.shape[-2:])
-    )
+    given = None if inputs is None else _flat(inputs, lead)
     whole: dict[str, Tensor] = {}
     for start in range(0, count, step):
         part = slice(start, start + step)
@@ -65,6 +61,15 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
         for name, own in each.items():
             whole[name][part] = own
     return replace(piece, **{name: own.reshape(*lead, *own.shape[1:]) for name, own in whole.items()})
+
+
+def _flat(inputs: Tensor, lead: torch.Size) -> Tensor:
+    """Return inputs with one leading axis; those that all matrices share are not copied."""
+    each = inputs.shape[-2:]
+    spread = inputs.expand(*lead, *each)
+    if not any(spread.stride()[: len(lead)]):
+        return spread[(0,) * len(lead)].expand(lead.numel(), *each)
+    return spread.reshape(lead.numel(), *each)
 
 
 def dequantize_in_parts(quantized: Quantized) -> Tensor:

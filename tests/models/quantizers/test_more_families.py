@@ -14,17 +14,18 @@ from sklearn.cluster import KMeans as SklearnKMeans
 
 from models.heads import Heads
 from models.quantized_heads import quantize_heads
-from models.quantizers import QUANTIZERS
+from models.quantizers import QUANTIZERS, parts
 from models.quantizers.affine import Affine, MidRise
 from models.quantizers.base import Layer
 from models.quantizers.binary import ResidualBinary
-from models.quantizers.calibrated import DAMPING, AdaRound, Gptq
+from models.quantizers.calibrated import DAMPING, AdaRound, Gptq, _learned
 from models.quantizers.clipped import Clipped
 from models.quantizers.codebooks import KMeans, Quantile
 from models.quantizers.formats import FloatFormat, values_of
 from models.quantizers.hqq import HalfQuadratic
 from models.quantizers.last8 import LastAtEight
 from models.quantizers.measures import relative_error
+from models.quantizers.parts import quantize_in_parts
 from models.quantizers.powers import AdditivePowersOfTwo, PowersOfTwo
 from models.quantizers.product import ProductQuantizer
 from models.quantizers.rotated import HadamardRotated
@@ -336,3 +337,47 @@ def test_controls_are_flagged_or_kept_in_float():
     np.testing.assert_array_equal(pruned[pruned != 0], weight.numpy()[pruned != 0])
     noisy = values(QUANTIZERS["noise-30"], weight)
     assert np.linalg.norm(noisy - weight.numpy()) / np.linalg.norm(weight) == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("part", [1 << 18, 100])
+@pytest.mark.parametrize("name", ["gptq-3", "adaround-3"])
+def test_inputs_that_all_matrices_share_are_those_of_each(name, part, monkeypatch):
+    """They are not copied, and their second moment is computed once."""
+    monkeypatch.setattr(parts, "PART", part)
+    rng = torch.Generator().manual_seed(1)
+    weight, shared = torch.randn(2, 3, 5, 8, generator=rng), torch.randn(40, 8, generator=rng)
+    shared = shared @ torch.randn(8, 8, generator=rng)
+    quantizer = QUANTIZERS[name]
+    found = quantize_in_parts(quantizer, weight, Layer(0, 2, shared.expand(2, 3, 40, 8)))
+    for place in itertools.product(range(2), range(3)):
+        alone = quantizer.quantize_layer(weight[place], Layer(0, 2, shared))
+        assert (found.codes[place] != alone.codes).float().mean() <= (0.05 if name == "adaround-3" else 0)
+    copied = quantize_in_parts(quantizer, weight, Layer(0, 2, shared.expand(2, 3, 40, 8).contiguous()))
+    assert (found.codes != copied.codes).float().mean() <= (0.05 if name == "adaround-3" else 0)
+
+
+def slow_adaround(rest: torch.Tensor, moment: torch.Tensor, steps: int) -> torch.Tensor:
+    """The relaxed problem written down, differentiated and minimised by torch."""
+    rest, moment = rest.double(), moment.double()
+    share = ((rest + 0.1) / 1.2).clamp(1e-4, 1 - 1e-4)
+    value = torch.logit(share).requires_grad_()
+    adam = torch.optim.Adam([value], lr=0.05)
+    for step in range(1, steps + 1):
+        h = (1.2 * torch.sigmoid(value) - 0.1).clamp(0, 1)
+        loss = torch.trace((rest - h) @ moment @ (rest - h).T)
+        if step > steps // 5:
+            power = 20 - 18 * (step - steps // 5) / (steps - steps // 5)
+            loss = loss + 0.1 * (1 - (2 * h - 1).abs() ** power).sum()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    return (1.2 * torch.sigmoid(value.detach()) - 0.1 >= 0.5).float()
+
+
+def test_adaround_against_the_problem_minimised_by_torch():
+    rest, inputs = torch.rand(3, 10, 24, generator=torch.Generator().manual_seed(2)), correlated()
+    moment = inputs.T @ inputs / len(inputs)
+    found = _learned(rest, moment, 200)
+    assert (found != rest.round()).float().mean() > 0.05  # it is not what it starts from
+    for own, expected in zip(found, (slow_adaround(matrix, moment, 200) for matrix in rest), strict=True):
+        assert (own == expected).float().mean() > 0.97
