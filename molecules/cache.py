@@ -144,24 +144,35 @@ def _remove_stale_parts(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """Let one process at a time into the block, of all that name the same folder.
 
     The lock is the operating system's, so a process that is killed lets go of it.
 
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    patience : float
+        Seconds to wait for another process.
+
     Raises
     ------
     DataError
-        If the lock file cannot be written, or another process has held it for ten minutes.
+        If the lock file cannot be written, or another process holds it for longer than ``patience``.
     """
-    lock = FileLock(folder / ".lock", timeout=_PATIENCE)
+    lock = FileLock(folder / ".lock", timeout=patience)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
+        doing = (
+            f"has been writing in {folder} for {patience / 60:.0f} minutes"
+            if patience
+            else f"writes in {folder}"
+        )
         raise DataError(
-            f"another process has been writing in {folder} for {_PATIENCE // 60} minutes; end it if it is "
-            "stopped, and give the same command again"
+            f"another process {doing}; end it if it is stopped, and give the same command again"
         ) from None
     except OSError as error:
         raise cannot_write(folder / ".lock", error) from None
