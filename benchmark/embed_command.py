@@ -87,6 +87,12 @@ def embed(
 ) -> None:
     """Embed all molecules of a file of any length, in flat memory, over all cores; resumable."""
     with user_errors(debug):
+        from tasks.table_stream import TableStream
+
+        # what is wrong with the file is told before torch is loaded
+        table = TableStream.of(file)
+        table.places([smiles_column or table.smiles_column(), *([] if id_column is None else [id_column])])
+
         from benchmark.execute import choose_device
         from benchmark.progress import Bar
         from models.embed.run import embed_file

@@ -60,10 +60,7 @@ class Table:
         DataError
             If there are several of that name.
         """
-        check_columns(self.path, self.header, [name])
-        if self.header.count(name) > 1:
-            raise DataError(f"{self.path} has {self.header.count(name)} columns called {name!r}; rename them")
-        place = self.header.index(name)
+        place = column_place(self.path, self.header, name)
         return [row[place] for row in self.rows]
 
 
@@ -164,6 +161,22 @@ def read_table(path: Path, labels: bool = True) -> Table:
     for number, row in enumerate(table.rows, start=1):
         check_width(path, number, row, header)
     return table
+
+
+def column_place(path: Path, header: Sequence[str], name: str) -> int:
+    """Return the place of a column.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+    DataError
+        If there are several of that name.
+    """
+    check_columns(path, header, [name])
+    if header.count(name) > 1:
+        raise DataError(f"{path} has {header.count(name)} columns called {name!r}; rename them")
+    return header.index(name)
 
 
 def separators(path: Path) -> tuple[str, ...]:

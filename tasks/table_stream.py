@@ -12,8 +12,18 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from molecules.errors import DataError
-from tasks.raw_file import GZIP_ERRORS, check_columns, check_start, damaged_gzip
-from tasks.table_file import Table, check_width, ending, entries_of, fit, no_table, separators, smiles_column
+from tasks.raw_file import GZIP_ERRORS, check_start, damaged_gzip
+from tasks.table_file import (
+    Table,
+    check_width,
+    column_place,
+    ending,
+    entries_of,
+    fit,
+    no_table,
+    separators,
+    smiles_column,
+)
 
 #: Rows by which the separator is told, the header among them.
 _FIRST = 20
@@ -88,7 +98,7 @@ class TableStream:
             If there are several of one name, the file is damaged, or a row has more or fewer entries than the
             header.
         """
-        places = [self._place(name) for name in columns]
+        places = self.places(columns)
         told = 0
         with _opened(self.path) as (stream, raw):
             for number, row in enumerate(_entries(self.path, stream, self.separator)):
@@ -100,11 +110,17 @@ class TableStream:
                     advance(told - before)
             advance(raw.tell() - told)
 
-    def _place(self, name: str) -> int:
-        check_columns(self.path, self.header, [name])
-        if self.header.count(name) > 1:
-            raise DataError(f"{self.path} has {self.header.count(name)} columns called {name!r}; rename them")
-        return self.header.index(name)
+    def places(self, columns: Sequence[str]) -> list[int]:
+        """Return the places of columns in a row.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such column.
+        DataError
+            If there are several of one name.
+        """
+        return [column_place(self.path, self.header, name) for name in columns]
 
 
 def _first(path: Path, separator: str) -> tuple[str, list[list[str]]]:
