@@ -144,7 +144,7 @@ def _remove_stale_parts(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
+def exclusive(folder: Path, wait: bool = True) -> Iterator[None]:
     """Let one process at a time into the block, of all that name the same folder.
 
     The lock is the operating system's, so a process that is killed lets go of it.
@@ -153,24 +153,21 @@ def exclusive(folder: Path, patience: float = _PATIENCE) -> Iterator[None]:
     ----------
     folder : Path
         The folder.
-    patience : float
-        Seconds to wait for another process.
+    wait : bool
+        Whether to wait for another process, ten minutes at most.
 
     Raises
     ------
     DataError
-        If the lock file cannot be written, or another process holds it for longer than ``patience``.
+        If the lock file cannot be written, or another process holds it.
     """
-    lock = FileLock(folder / ".lock", timeout=patience)
+    lock = FileLock(folder / ".lock", timeout=_PATIENCE if wait else 0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        doing = (
-            f"has been writing in {folder} for {patience / 60:.0f} minutes"
-            if patience
-            else f"writes in {folder}"
-        )
+        long = f"has been writing in {folder} for {_PATIENCE // 60} minutes"
+        doing = long if wait else f"writes in {folder}"
         raise DataError(
             f"another process {doing}; end it if it is stopped, and give the same command again"
         ) from None

@@ -163,7 +163,7 @@ def embed_file(
     columns = {"smiles": smiles or table.smiles_column(), "id": names}
     source = _Source(table, [name for name in columns.values() if name is not None], part_size)
     writable(out, "--out")
-    with exclusive(out, patience=0):
+    with exclusive(out, wait=False):
         before = read_manifest(out)
         manifest = Manifest(
             source={} if before is None else before["source"],

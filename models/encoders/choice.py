@@ -7,7 +7,7 @@ from pathlib import Path
 from models.encoders.base import ENCODERS, Encoder, encoder_for
 from models.encoders.chemprop_checkpoint import Chemprop
 from models.encoders.embedding_file import EmbeddingFile
-from models.encoders.embedding_folder import MANIFEST
+from models.encoders.embedding_folder import is_folder
 from models.encoders.embedding_table import ENDINGS
 from models.encoders.graph_encoder import GraphEncoder
 from models.encoders.huggingface import HuggingFace
@@ -110,7 +110,7 @@ def _outside(text: str) -> Encoder | None:
         return CHECKPOINTS[prefix](Path(path))
     if text in ENCODERS:
         return None
-    if text.lower().endswith(ENDINGS) or (Path(text) / MANIFEST).is_file():
+    if text.lower().endswith(ENDINGS) or is_folder(Path(text)):
         return EmbeddingFile(Path(text))
     if "/" in text or "\\" in text or Path(text).is_file():
         raise DataError(

@@ -14,6 +14,11 @@ MANIFEST, PARTS, DROPPED, VECTORS = "manifest.json", "parts", "dropped", "embedd
 FORMAT = "molmis embeddings"
 
 
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is of such a folder."""
+    return (path / MANIFEST).is_file()
+
+
 def read_manifest(folder: Path) -> Mapping[str, Any] | None:
     """Return the account of a folder of embeddings; None if it has none.
 

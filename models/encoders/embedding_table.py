@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.encoders.embedding_folder import VECTORS, part_files
+from models.encoders.embedding_folder import VECTORS, is_folder, part_files
 from molecules.errors import DataError
 from molecules.parse import canonical, is_empty, parse_all
 
@@ -68,7 +68,7 @@ def read_embeddings(path: Path) -> EmbeddingTable:
         If the file is damaged, has another shape, holds a number that is not finite, or two different vectors
         for one molecule.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _folder(path)
     read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix.lower(), _text)
     key, names, vectors, columns = read(path)
