@@ -54,7 +54,8 @@ def part_files(folder: Path) -> list[Path]:
         raise DataError(
             f"the embeddings in {folder} are not finished; give the command that began them once more"
         )
-    files = sorted((folder / PARTS).glob("part-*.parquet"))
+    # a number of more digits stands after one of fewer
+    files = sorted((folder / PARTS).glob("part-*.parquet"), key=lambda path: (len(path.name), path.name))
     if len(files) != told["counts"]["parts"]:
         raise DataError(
             f"{folder} holds {len(files)} of {told['counts']['parts']} parts; give the command that made "
