@@ -46,6 +46,8 @@ WANTED = 1.0
 PART_SIZE = 20_000
 #: Rows that RDKit parses for comparison.
 _PARSED = 20_000
+#: Rows of which less would be lost in the time of the start.
+_FEWEST = 32_000
 #: Rows that are embedded to see how long the start takes: several for each worker.
 _FEW = 64
 #: Every so many rows are a salt, or nothing that can be read.
@@ -196,11 +198,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=64_000, help="of the whole file (default: 64000)")
+    parser.add_argument("--rows", type=int, default=128_000, help="of the whole file (default: 128000)")
     parser.add_argument("--encoder", default="gin", help="default: gin")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--csv", type=Path, help="file of ratios to write to")
     given = parser.parse_args()
+    if given.rows < _FEWEST:
+        parser.error(f"--rows: at least {_FEWEST:,}, or the start is all that is seen")
     ENCODERS[given.encoder]().prepare()
     turns = []
     with tempfile.TemporaryDirectory() as name:
