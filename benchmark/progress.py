@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
 
@@ -67,16 +68,17 @@ class Bar:
     def _start(self) -> Bars:
         columns = (
             TextColumn("{task.description:<26}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            *([_Rate()] if self._rate else []),
+            BarColumn(None if self._rate else 40),  # with a rate: what is left of the line
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            *([_Rate(table_column=Column(no_wrap=True))] if self._rate else []),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        # steps that come in large pieces are told seldom: a rate of half a minute would be none
-        period = 600.0 if self._rate else 30.0
-        self._bars = Bars(*columns, console=self.console, transient=False, speed_estimate_period=period)
+        if not self._rate:
+            self._bars = Bars(*columns, console=self.console)
+        else:  # steps that come in large pieces are told seldom: half a minute may hold none of them
+            self._bars = Bars(*columns, console=self.console, expand=True, speed_estimate_period=600)
         self._bars.start()
         return self._bars
 
