@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,6 +191,7 @@ def _uninterrupted() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # another system than Linux or macOS
         yield
         return
+    resource_tracker.ensure_running()  # once it is, starting a process leaves the mask as it is
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -200,6 +201,7 @@ def _uninterrupted() -> Iterator[None]:
 
 def _run(connection: Connection, work: Work) -> None:
     """Make the parts that come through a connection, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # see _uninterrupted, which is not to be had everywhere
     # an exception and not the end at once: temporary files are taken away on the way out
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -208,6 +210,8 @@ def _run(connection: Connection, work: Work) -> None:
         connection.send(_tried(lambda: _answer_to(connection, work)))
     except (EOFError, OSError):  # the command is gone
         return
+    finally:  # nothing is half written any more
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _tried(call: Any) -> tuple[str, object]:
