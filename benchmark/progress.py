@@ -7,12 +7,24 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Column
+from rich.text import Text
+
+
+class _Rate(ProgressColumn):
+    """Steps of a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
 
 
 class Bar:
@@ -26,10 +38,12 @@ class Bar:
     console : Console
         Where to draw; on a terminal bars move, elsewhere they are printed once, when the last of those that
         are open together has ended.
+    rate : bool
+        Whether to draw how many steps are done in a second, too: for steps that are many and alike.
     """
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, rate: bool = False) -> None:
+        self.console, self._rate = console, rate
         self._bars: Bars | None = None
         self._drawn: dict[str, TaskID] = {}
         self._open = 0
@@ -54,13 +68,17 @@ class Bar:
     def _start(self) -> Bars:
         columns = (
             TextColumn("{task.description:<26}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            BarColumn(None if self._rate else 40),  # with a rate: what is left of the line
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            *([_Rate(table_column=Column(no_wrap=True))] if self._rate else []),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._bars = Bars(*columns, console=self.console, transient=False)
+        if not self._rate:
+            self._bars = Bars(*columns, console=self.console)
+        else:  # steps that come in large pieces are told seldom: half a minute may hold none of them
+            self._bars = Bars(*columns, console=self.console, expand=True, speed_estimate_period=600)
         self._bars.start()
         return self._bars
 

@@ -25,6 +25,7 @@ PARTS = {
     "featurization": ("benchmarks.featurization",),
     "growth": ("benchmarks.growth",),
     "startup": ("benchmarks.startup",),
+    "streaming": ("benchmarks.streaming",),
 }
 #: What stands around the table in the page.
 BEGIN, END = "<!-- ratios -->\n", "<!-- end of ratios -->\n"

@@ -2,12 +2,14 @@
 
 ``molmis run`` is ``python -m benchmark.run``, ``molmis export`` is ``python -m leaderboard.export``,
 ``molmis reproduce`` is ``python -m benchmark.reproduce``, ``molmis quantizers`` is
-``python -m models.quantizers``, ``molmis submit`` and ``molmis verify`` are ``python -m leaderboard.submit``
-and ``python -m leaderboard.verify``.
+``python -m models.quantizers``, ``molmis embed`` is ``python -m models.embed``, ``molmis submit`` and
+``molmis verify`` are ``python -m leaderboard.submit`` and ``python -m leaderboard.verify``.
 """
 
 import typer
 
+from benchmark.embed_command import EPILOG as EMBED_EPILOG
+from benchmark.embed_command import embed
 from benchmark.quantizer_commands import app as quantizers
 from benchmark.reproduce import app as reproductions
 from benchmark.run import EPILOG, run
@@ -25,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run", epilog=EPILOG.replace("python -m benchmark.run", "molmis run"))(run)
+app.command("embed", epilog=EMBED_EPILOG.replace("python -m models.embed", "molmis embed"))(embed)
 app.command("export")(export)
 app.command("submit")(submit)
 app.command("verify")(verify)

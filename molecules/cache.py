@@ -144,24 +144,32 @@ def _remove_stale_parts(path: Path) -> None:
 
 
 @contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path, wait: bool = True) -> Iterator[None]:
     """Let one process at a time into the block, of all that name the same folder.
 
     The lock is the operating system's, so a process that is killed lets go of it.
 
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    wait : bool
+        Whether to wait for another process, ten minutes at most.
+
     Raises
     ------
     DataError
-        If the lock file cannot be written, or another process has held it for ten minutes.
+        If the lock file cannot be written, or another process holds it.
     """
-    lock = FileLock(folder / ".lock", timeout=_PATIENCE)
+    lock = FileLock(folder / ".lock", timeout=_PATIENCE if wait else 0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
+        long = f"has been writing in {folder} for {_PATIENCE // 60} minutes"
+        doing = long if wait else f"writes in {folder}"
         raise DataError(
-            f"another process has been writing in {folder} for {_PATIENCE // 60} minutes; end it if it is "
-            "stopped, and give the same command again"
+            f"another process {doing}; end it if it is stopped, and give the same command again"
         ) from None
     except OSError as error:
         raise cannot_write(folder / ".lock", error) from None

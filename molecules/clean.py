@@ -28,7 +28,7 @@ from scipy import stats
 from molecules.cleaning_report import OUTLIER_SD, CleaningReport, Tables, Tally, place_of
 from molecules.enough import check_enough
 from molecules.errors import DataError
-from molecules.parse import canonical, is_empty
+from molecules.parse import canonical, read_smiles
 from molecules.progress import SILENT, Progress, counted
 
 __all__ = ["TOLERANCE_IN_SD", "Cleaned", "check_enough", "clean", "merge"]
@@ -168,13 +168,11 @@ def _group(smiles: Sequence[str], tally: Tally, progress: Progress) -> dict[str,
     rows_of: dict[str, list[int]] = defaultdict(list)
     with progress.stage("cleaning", len(smiles)) as advance, rdBase.BlockLogs():
         for row, text in counted(enumerate(smiles), advance):
-            mol = Chem.MolFromSmiles(text.strip())
-            if mol is None:
-                tally.drop("unparseable", row, text)
-            elif is_empty(mol):
-                tally.drop("empty", row, text)
+            name, reason = read_smiles(text)
+            if reason:
+                tally.drop(reason, row, text)
             else:
-                rows_of[canonical(mol)].append(row)
+                rows_of[name].append(row)
     return dict(rows_of)
 
 

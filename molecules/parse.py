@@ -35,6 +35,30 @@ def canonical(mol: Chem.Mol) -> str:
     return str(Chem.MolToSmiles(mol))
 
 
+def read_smiles(text: str) -> tuple[str, str]:
+    """Return the clean SMILES of an entry of a source, and why there is none: one of both is empty.
+
+    The rule of :mod:`molecules.clean` for one row. RDKit's log is left as it is: callers loop over many
+    entries inside ``rdkit.rdBase.BlockLogs``.
+
+    Parameters
+    ----------
+    text : str
+        As written in the source.
+
+    Returns
+    -------
+    smiles : str
+        Canonical isomeric SMILES.
+    reason : str
+        ``"unparseable"`` where RDKit refuses the entry, ``"empty"`` where it holds no atom.
+    """
+    mol = Chem.MolFromSmiles(text.strip())
+    if mol is None:
+        return "", "unparseable"
+    return ("", "empty") if is_empty(mol) else (canonical(mol), "")
+
+
 def as_molecule(entry: "str | Chem.Mol", row: int) -> Chem.Mol:
     """Return ``entry`` as a molecule; a SMILES that cannot be parsed is an error.
 

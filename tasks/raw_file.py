@@ -17,6 +17,8 @@ from molecules.errors import DataError, UnknownNameError
 
 _WEB_PAGE = ("<!doctype", "<html", "<?xml")
 _GZIP_MAGIC = b"\x1f\x8b"
+#: What is raised while compressed data are read that are damaged.
+GZIP_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -91,23 +93,45 @@ def read_content(path: Path) -> bytes:
         stored = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}); check the path") from error
-    if not stored:
-        raise DataError(f"{path} is empty (0 bytes); get the file again")
-    _refuse_web_page(path, stored)
+    check_start(path, stored)
     if path.suffix != ".gz":
         return stored
-    if not stored.startswith(_GZIP_MAGIC):
-        raise DataError(f"{path} is not gzip data although its name ends in .gz; get it again or rename it")
     try:
         content = gzip.decompress(stored)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path} is a truncated or corrupt gzip file ({error}); get the file again"
-        ) from error
-    if not content:
-        raise DataError(f"{path} holds an empty file; get the file again")
-    _refuse_web_page(path, content)
+    except GZIP_ERRORS as error:
+        raise damaged_gzip(path, error) from error
+    check_start(path, content, packed=True)
     return content
+
+
+def check_start(path: Path, start: bytes, packed: bool = False) -> None:
+    """Refuse what the first bytes of a file show to be no table.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    start : bytes
+        Its first bytes, at least 200 where there are so many.
+    packed : bool
+        Whether they are of what is compressed in it.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, a web page, or no gzip data although its name ends in ``.gz``.
+    """
+    if not start:
+        what = "holds an empty file" if packed else "is empty (0 bytes)"
+        raise DataError(f"{path} {what}; get the file again")
+    _refuse_web_page(path, start)
+    if path.suffix == ".gz" and not packed and not start.startswith(_GZIP_MAGIC):
+        raise DataError(f"{path} is not gzip data although its name ends in .gz; get it again or rename it")
+
+
+def damaged_gzip(path: Path, error: Exception) -> DataError:
+    """Return the error of compressed data that cannot be read to the end."""
+    return DataError(f"{path} is a truncated or corrupt gzip file ({error}); get the file again")
 
 
 def as_text(path: Path, content: bytes) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +60,7 @@ class Table:
         DataError
             If there are several of that name.
         """
-        check_columns(self.path, self.header, [name])
-        if self.header.count(name) > 1:
-            raise DataError(f"{self.path} has {self.header.count(name)} columns called {name!r}; rename them")
-        place = self.header.index(name)
+        place = column_place(self.path, self.header, name)
         return [row[place] for row in self.rows]
 
 
@@ -146,29 +143,59 @@ def read_table(path: Path, labels: bool = True) -> Table:
     DataError
         If the file is missing, damaged, has no rows, or a row has more or fewer entries than the header.
     """
-    ending, content = _ending(path), read_content(path)
-    if ending in {".parquet", ".pq"}:
+    kind, content = ending(path), read_content(path)
+    if kind in {".parquet", ".pq"}:
         header, rows = parquet_table(path, content)
         return _checked(Table(path, header, rows), labels)
     text = as_text(path, content).replace("\r\n", "\n").replace("\r", "\n")
-    if ending in {".sdf", ".sd"}:
+    if kind in {".sdf", ".sd"}:
         header, rows = sd_table(path, text)
         return _checked(Table(path, header, rows), labels)
     text = text.strip("\n")
-    known = ("\t",) if ".tsv" in path.suffixes[-2:] else _SEPARATORS
     try:
-        lines = max((_lines(text, separator) for separator in known), key=_fit)
+        lines = max((list(entries_of(io.StringIO(text), mark)) for mark in separators(path)), key=fit)
     except csv.Error as error:
-        raise DataError(f"{path} cannot be read as a table ({error}); export it as CSV") from error
+        raise no_table(path, error) from error
     header = tuple(name.strip() for name in lines[0]) if lines else ()
     table = _checked(Table(path, header, [[entry.strip() for entry in line] for line in lines[1:]]), labels)
     for number, row in enumerate(table.rows, start=1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}, row {number} has {len(row)} entries, the header {len(header)}; "
-                "put entries that hold the separator in double quotes"
-            )
+        check_width(path, number, row, header)
     return table
+
+
+def column_place(path: Path, header: Sequence[str], name: str) -> int:
+    """Return the place of a column.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such column.
+    DataError
+        If there are several of that name.
+    """
+    check_columns(path, header, [name])
+    if header.count(name) > 1:
+        raise DataError(f"{path} has {header.count(name)} columns called {name!r}; rename them")
+    return header.index(name)
+
+
+def separators(path: Path) -> tuple[str, ...]:
+    """Return what may stand between the entries of a text file of this name."""
+    return ("\t",) if ".tsv" in path.suffixes[-2:] else _SEPARATORS
+
+
+def no_table(path: Path, error: csv.Error) -> DataError:
+    """Return the error of a file that cannot be parted into entries."""
+    return DataError(f"{path} cannot be read as a table ({error}); export it as CSV")
+
+
+def check_width(path: Path, number: int, row: Sequence[str], header: Sequence[str]) -> None:
+    """Refuse a row, counted from 1 below the header, that has more or fewer entries than the header."""
+    if len(row) != len(header):
+        raise DataError(
+            f"{path}, row {number} has {len(row)} entries, the header {len(header)}; "
+            "put entries that hold the separator in double quotes"
+        )
 
 
 def _checked(table: Table, labels: bool) -> Table:
@@ -190,17 +217,17 @@ def _checked(table: Table, labels: bool) -> Table:
     return table
 
 
-def _ending(path: Path) -> str:
+def ending(path: Path) -> str:
     """Return what the file is, by its name: ``.csv`` also for ``.csv.gz``, in lower case."""
     return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
-def _lines(text: str, separator: str) -> list[list[str]]:
-    """Return the entries of every line that is not blank."""
-    return [line for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if line]
+def entries_of(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Yield the entries of every line that is not blank; lines end in a line feed."""
+    return filter(None, csv.reader(lines, delimiter=separator))
 
 
-def _fit(lines: list[list[str]]) -> tuple[bool, int]:
+def fit(lines: list[list[str]]) -> tuple[bool, int]:
     """Return how well a separator fits: whether the first rows are as wide as the header, and how wide.
 
     Names and SMILES in quotes may hold any separator, so it is the parsed line that is looked at.

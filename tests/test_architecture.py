@@ -69,6 +69,7 @@ def test_public_names_have_docstrings_and_files_stay_small(path):
     [
         "benchmark.run",
         "benchmark.reproduce",
+        "benchmark.embed_command",
         "benchmark.quantizer_commands",
         "leaderboard.console",
         "leaderboard.export",

@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+from pyarrow.parquet import read_schema
 from typer.main import get_command
 
 from benchmark.attack_report import attack_frame
 from benchmark.cell_runs import CellRuns
+from benchmark.embed_command import app as embed_app
 from benchmark.joint_report import joint_frame
 from benchmark.metrics import METRICS
 from benchmark.record_report import record_frame
@@ -15,6 +17,8 @@ from benchmark.tables import STABLE_COLUMNS, summarise
 from leaderboard import board
 from leaderboard.sql import query
 from leaderboard.status import MEANING, Status
+from models.embed.part import REASONS, Part, dropped_file, make_part, part_file
+from models.encoders.ecfp import Ecfp
 from tests.benchmark.test_attack_table import attacked
 from tests.benchmark.test_joint_report import runs_of
 from tests.benchmark.test_record_report import sixteen
@@ -63,6 +67,23 @@ def test_columns_of_the_joint_releases_are_documented():
 def test_columns_of_the_records_are_documented():
     made = {name for name in record_frame(CellRuns(sixteen())).columns if not name.startswith("label_")}
     assert (made | {"label_"}) - documented() == set()
+
+
+def test_columns_of_embedded_files_are_documented(tmp_path):
+    make_part(Part(0, 1, ["C", ""], ["a", "b"]), Ecfp(), Ecfp.bits, tmp_path, "key")
+    made = {*read_schema(part_file(tmp_path, 0)).names, *read_schema(dropped_file(tmp_path, 0)).names}
+    assert made == {"row", "id", "smiles", "embedding", "written", "reason"}
+    assert made - documented() == set()
+    page = (ROOT / "docs/embed.md").read_text()
+    assert [name for name in (*made, *REASONS) if f"`{name}`" not in page] == []
+
+
+def test_options_of_the_page_of_embeddings_exist():
+    known = {option for parameter in get_command(embed_app).params for option in parameter.opts}
+    page = (ROOT / "docs/embed.md").read_text()
+    commands = re.findall(r"python -m models\.embed ([^\n#`]*)", page)
+    assert len(commands) == 2
+    assert {option for command in commands for option in re.findall(r"--[\w-]+", command)} - known == set()
 
 
 def test_columns_of_the_board_are_documented(tmp_path):

@@ -6,8 +6,9 @@ is cached.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -23,6 +24,9 @@ from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from molecules.registry import Registry
 from tasks.task import Inputs, Task
+
+#: Molecules that an encoder without a rule of its own embeds at once where there are many.
+STREAM_BLOCK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class Encoder(ABC):
     inputs: ClassVar[Inputs] = Inputs.MOLECULES
     #: Whether molecules are looked up in a list, so that others cannot be embedded.
     listed: ClassVar[bool] = False
+    #: Whether what :meth:`state` gives is all that it takes; else the encoder reads files of its own again.
+    portable: ClassVar[bool] = True
     #: Whether a copy can be trained with every head.
     trainable: ClassVar[bool] = False
 
@@ -67,6 +73,18 @@ class Encoder(ABC):
     @abstractmethod
     def encode(self, smiles: Sequence[str], progress: Progress = SILENT) -> NDArray[np.float32]:
         """Return the embeddings of canonical SMILES, shape (molecules, dimensions)."""
+
+    def stream(self, smiles: Iterable[str]) -> Iterator[NDArray[np.float32]]:
+        """Yield the embeddings of molecules block by block, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        smiles : iterable of str
+            Canonical SMILES, such as the lines of a file; read as they are needed.
+        """
+        source = iter(smiles)
+        while block := list(islice(source, STREAM_BLOCK)):
+            yield self.encode(block)
 
     def prepare(self, device: str = "cpu", progress: Progress = SILENT) -> None:
         """Make the encoder ready, such as by pretraining it on first use; without effect where it is."""
@@ -105,14 +123,22 @@ class Encoder(ABC):
         """Return what was learned, of a prepared encoder; nothing where nothing is learned."""
         return EncoderState()
 
-    def restore(self, state: EncoderState) -> None:
+    def restore(self, state: EncoderState, device: str | None = None) -> None:
         """Take the place of :meth:`prepare`, with what :meth:`state` gave elsewhere.
+
+        Parameters
+        ----------
+        state : EncoderState
+            What was learned.
+        device : str or None
+            Where to compute from now on; None for where it was.
 
         Raises
         ------
         ValueError
             If this is not the state of such an encoder.
         """
+        del device
         if state.kept or state.layers:
             raise ValueError(f"the encoder {self.name} has no weights")
 

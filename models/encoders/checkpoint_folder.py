@@ -35,6 +35,7 @@ class Checkpoint(Declared, Encoder):
         The checkpoint: a folder or a file.
     """
 
+    portable = False
     #: What the user writes before the path, the library, and what of it is imported.
     prefix: str
     library: str

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.encoders.base import ENCODERS, Encoder, encoder_for
 from models.encoders.chemprop_checkpoint import Chemprop
 from models.encoders.embedding_file import EmbeddingFile
+from models.encoders.embedding_folder import is_folder
 from models.encoders.embedding_table import ENDINGS
 from models.encoders.graph_encoder import GraphEncoder
 from models.encoders.huggingface import HuggingFace
@@ -34,8 +35,8 @@ def chosen_encoder(
     task : Task
         Whose records it is to embed.
     text : str or None
-        A registered name, the path of a file of embeddings, ``hf:path`` or ``chemprop:path``; None for the
-        usual one.
+        A registered name, the path of a file or a folder of embeddings, ``hf:path`` or ``chemprop:path``;
+        None for the usual one.
     pretrain_on : Path or None
         Molecules to pretrain on.
     objective : PretrainObjective or None
@@ -57,10 +58,49 @@ def chosen_encoder(
             f"--encoder {text} takes molecules, and the records of {task.name} are {task.inputs}"
         )
     if pretrain_on is not None or objective is not None:
-        raise MolmisError(
-            f"--encoder {text} is pretrained already; leave out --pretrain-on and its objective"
-        )
+        raise _pretrained_already(text)
     return found
+
+
+def streaming_encoder(
+    text: str, pretrain_on: Path | None = None, objective: PretrainObjective | None = None
+) -> Encoder:
+    """Return the encoder that a user asks for to embed molecules of any number.
+
+    Parameters
+    ----------
+    text : str
+        A registered name, ``hf:path`` or ``chemprop:path``.
+    pretrain_on : Path or None
+        Molecules to pretrain on.
+    objective : PretrainObjective or None
+        What to pretrain it to do.
+
+    Raises
+    ------
+    MolmisError
+        If there is no such encoder, it cannot be pretrained, takes no molecules or only those of a list.
+    """
+    found = _outside(text)
+    if found is not None and found.listed:
+        raise MolmisError(
+            f"--encoder {text} is a list of embeddings and embeds no other molecules; give an encoder by "
+            f"name, or {' or '.join(f'{known}:PATH' for known in CHECKPOINTS)}"
+        )
+    if found is not None and (pretrain_on is not None or objective is not None):
+        raise _pretrained_already(text)
+    if found is not None:
+        return found
+    kind = ENCODERS[text]
+    if kind.inputs is not Inputs.MOLECULES:
+        raise MolmisError(f"--encoder {text} takes {kind.inputs}, and what is to be embedded are molecules")
+    if pretrain_on is None and objective is None:
+        return kind()
+    return _pretrained(kind, pretrain_on, objective)
+
+
+def _pretrained_already(text: str | None) -> MolmisError:
+    return MolmisError(f"--encoder {text} is pretrained already; leave out --pretrain-on and its objective")
 
 
 def _outside(text: str) -> Encoder | None:
@@ -70,7 +110,7 @@ def _outside(text: str) -> Encoder | None:
         return CHECKPOINTS[prefix](Path(path))
     if text in ENCODERS:
         return None
-    if text.lower().endswith(ENDINGS):
+    if text.lower().endswith(ENDINGS) or is_folder(Path(text)):
         return EmbeddingFile(Path(text))
     if "/" in text or "\\" in text or Path(text).is_file():
         raise DataError(

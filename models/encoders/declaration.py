@@ -9,15 +9,19 @@ of those that it saw without labels. Both may be left out, which means that nobo
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from models.encoders.pretraining_molecules import MoleculeFile, pretraining_smiles
+from models.encoders.pretraining_molecules import FEWEST, MoleculeFile, pretraining_smiles
+from molecules.cache import atomic_write
 from molecules.errors import DataError, MolmisError
 from tasks.catalogue import TASKS, get_task
 
 _KNOWN = {"labels", "molecules"}
+#: Its name in a folder.
+_IN_FOLDER = "molmis.json"
 #: How like the name of a task a name is that was meant to be it.
 _NEAR = 0.8
 
@@ -71,7 +75,7 @@ def declaration_of(path: Path) -> Declaration:
     DataError
         If the declaration cannot be read.
     """
-    beside = path / "molmis.json" if path.is_dir() else path.with_name(path.name + ".json")
+    beside = path / _IN_FOLDER if path.is_dir() else path.with_name(path.name + ".json")
     if not beside.is_file():
         return Declaration()
     example = '{"labels": ["tox21"], "molecules": "pretraining.smi"}'
@@ -92,6 +96,30 @@ def declaration_of(path: Path) -> Declaration:
         None if labels is None else tuple(labels),
         None if molecules is None else MoleculeFile.at(beside.parent / molecules, beside.name),
     )
+
+
+def declare(folder: Path, labels: Sequence[str] | None, molecules: Sequence[str] | None) -> None:
+    """Write into a folder what embeddings in it were fitted on, for :func:`declaration_of`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where a declaration that is there already stays.
+    labels : sequence of str or None
+        Tasks whose labels the encoder was fitted on; None if nobody says.
+    molecules : sequence of str or None
+        SMILES of those that it saw; None if nobody says. Too few to be pretrained on are not told.
+    """
+    path, listed = folder / _IN_FOLDER, folder / "pretraining.smi"
+    if path.exists():
+        return
+    told: dict[str, object] = {} if labels is None else {"labels": list(labels)}
+    if molecules is not None and len(molecules) >= FEWEST:
+        with atomic_write(listed) as temporary:
+            temporary.write_text("\n".join(["smiles", *molecules]) + "\n", encoding="utf-8")
+        told["molecules"] = listed.name
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(told) + "\n", encoding="utf-8")
 
 
 def _check_known(beside: Path, name: str) -> None:

@@ -2,7 +2,8 @@
 
 - ``.npz``: an array ``smiles`` or ``inchikey`` of texts, and ``embeddings``, (molecules, dimensions);
 - ``.parquet``: a column ``smiles`` or ``inchikey``, and either one column of lists or one column a dimension;
-- ``.csv``, ``.tsv``, also with ``.gz``: a column ``smiles`` or ``inchikey``, and one column a dimension.
+- ``.csv``, ``.tsv``, also with ``.gz``: a column ``smiles`` or ``inchikey``, and one column a dimension;
+- a folder that ``python -m models.embed`` wrote.
 """
 
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.encoders.embedding_folder import VECTORS, is_folder, part_files
 from molecules.errors import DataError
 from molecules.parse import canonical, is_empty, parse_all
 
@@ -66,6 +68,8 @@ def read_embeddings(path: Path) -> EmbeddingTable:
         If the file is damaged, has another shape, holds a number that is not finite, or two different vectors
         for one molecule.
     """
+    if is_folder(path):
+        return _folder(path)
     read = {".npz": _npz, ".parquet": _parquet}.get(path.suffix.lower(), _text)
     key, names, vectors, columns = read(path)
     numbered = [name for name in columns if _INDEX.fullmatch(name)]
@@ -86,6 +90,36 @@ def read_embeddings(path: Path) -> EmbeddingTable:
             f"{_examples([names[row] for row in wrong])}; leave these molecules out, or embed them anew"
         )
     return replace(_by_molecule(path, "inchi" in key, names, vectors), columns=columns)
+
+
+def _folder(path: Path) -> EmbeddingTable:
+    """Return what ``models.embed`` wrote: clean SMILES, and of each the vector of its first row.
+
+    Those of other parts are of the same encoder, and differ by rounding at most.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    places: dict[str, int] = {}
+    vectors = []
+    for file in part_files(path):
+        try:
+            table = pq.read_table(file, columns=["smiles", VECTORS], page_checksum_verification=True)
+            column = table.column(VECTORS).combine_chunks()
+            values = column.flatten().to_numpy().reshape(len(column), -1)
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise DataError(
+                f"{file} is damaged ({error}); give the command that made it once more, which makes it again"
+            ) from None
+        new = []
+        for row, text in enumerate(table.column("smiles").to_pylist()):
+            if text not in places:
+                places[text] = len(places)
+                new.append(row)
+        vectors.append(values[new])
+    if not places:
+        raise DataError(f"{path}: none of its rows names a molecule that can be read")
+    return EmbeddingTable(False, places, np.concatenate(vectors))
 
 
 def _by_molecule(

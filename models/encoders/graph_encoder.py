@@ -132,7 +132,7 @@ class GraphEncoder(Encoder):
         kept |= {CENTRE: self._centre, SPREAD: self._spread}
         return EncoderState(kept, self._layers)
 
-    def restore(self, state: EncoderState) -> None:
+    def restore(self, state: EncoderState, device: str | None = None) -> None:
         """Load weights that were pretrained, and perhaps quantized, elsewhere."""
         tensors, network = state.tensors(), self.network()
         shapes = {name: value.shape for name, value in network.state_dict().items()}
@@ -145,7 +145,8 @@ class GraphEncoder(Encoder):
             raise ValueError(f"these are not the weights of {self.name}: {error}") from None
         if {centre.shape, spread.shape} != {torch.Size([self.dimensions])}:
             raise ValueError(f"the scale of {self.name}'s embeddings has the shape {tuple(centre.shape)}")
-        self._centre, self._spread, self._network = centre, spread, network.to(self._device).eval()
+        self._centre, self._spread, self._device = centre, spread, device or self._device
+        self._network = network.to(self._device).eval()
         self._layers = dict(state.layers)
 
     def quantized(self, quantizer: Quantizer, smiles: Sequence[str] = (), norms: Sequence[str] = ()) -> Self:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from pathlib import Path
 
+from models.encoders.embedding_folder import folder_hash, is_folder
 from models.encoders.embedding_table import EmbeddingTable, read_embeddings
 from molecules.cache import file_sha256
 from molecules.errors import DataError
@@ -26,7 +27,7 @@ def kept_embeddings(path: Path) -> tuple[str, EmbeddingTable]:
         As :func:`models.encoders.embedding_table.read_embeddings`.
     """
     try:
-        sha256 = file_sha256(path)
+        sha256 = folder_hash(path) if is_folder(path) else file_sha256(path)
     except FileNotFoundError:
         raise DataError(f"--encoder: there is no file {path}") from None
     except OSError as error:

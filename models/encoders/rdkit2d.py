@@ -76,8 +76,9 @@ class Rdkit2d(Encoder):
         centre, spread = self._fitted()
         return EncoderState({"centre": centre, "spread": spread})
 
-    def restore(self, state: EncoderState) -> None:
+    def restore(self, state: EncoderState, device: str | None = None) -> None:
         """Take centre and spread from elsewhere."""
+        del device
         kept = dict(state.kept)
         shapes = {name: tuple(value.shape) for name, value in kept.items()}
         if state.layers or shapes != {"centre": (len(NAMES),), "spread": (len(NAMES),)}:
