@@ -3,7 +3,8 @@
 Runs the command line in fresh processes with a cache and a results store of their own, so nothing but the
 pretrained encoder is reused: the embedded default at its default preset (what a second ``make run`` does
 when results are removed), and tox21 at ``--preset quick`` where its file is found. ``--cold`` pretrains the
-encoder too.
+encoder too. ``--zoo`` runs every quantizer there is on 256 runs instead, without attacks and with them; it takes
+some twenty minutes, and ``--csv`` writes what it took by the clock beside ten minutes.
 """
 
 import argparse
@@ -19,12 +20,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ratio import Ratio, write
 from molecules.cache import cache_dir
+from molecules.threads import allowed_threads
 
 JOBS = {
     "default task, standard preset": [],
     "tox21, quick preset": ["--task", "tox21", "--preset", "quick"],
 }
+_ZOO = ["--task", "chembl2321810-active", "--quantizers", "all", "--runs", "256"]
+ZOO_JOBS = {"whole zoo, 256 runs, no attacks": [*_ZOO, "--no-attacks"], "whole zoo, 256 runs": _ZOO}
+#: Seconds that the whole zoo is to take at most.
+ZOO_SECONDS = 600.0
 
 
 def measure(arguments: list[str], warm: bool) -> tuple[float, float, str]:
@@ -50,14 +57,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cold", action="store_true", help="pretrain the encoder too")
-    cold = parser.parse_args().cold
+    parser.add_argument("--zoo", action="store_true", help="every quantizer on 256 runs")
+    parser.add_argument("--csv", type=Path, help="file of ratios to write those of --zoo to")
+    given = parser.parse_args()
+    if given.csv and not given.zoo:
+        parser.error("--csv is of --zoo")
+    cold = given.cold
     if not cold and not any(cache_dir("encoders").glob("*.safetensors")):
         sys.exit("error: the encoder is not pretrained yet; run python -m benchmark.run once, or give --cold")
     table = Table("job", "encoder", "wall s", "peak GiB", "note")
-    for name, arguments in JOBS.items():
+    ratios = []
+    for name, arguments in (ZOO_JOBS if given.zoo else JOBS).items():
         seconds, peak, note = measure(arguments, warm=not cold)
+        if not note:
+            figure = f"{name}, {allowed_threads()} cores"
+            ratios.append(Ratio(figure, seconds, ZOO_SECONDS, "to be reached", "s by the clock"))
         table.add_row(name, "pretrained here" if cold else "cached", f"{seconds:.1f}", f"{peak:.2f}", note)
     Console().print(table)
+    if given.csv:
+        write(given.csv, ratios)
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def _learned(rest: Tensor, moment: Tensor, steps: int) -> Tensor:
         torch.matmul(torch.sub(h, rest, out=held), twice, out=gradient)
         far = h.mul_(2).sub_(1)
         torch.mul(far, far, out=square)
-        # 1 where h is inside of its range, and 0 where it is at either end; a mask of bools takes six times as long
+        # 1 where h is inside of its range, 0 at either end; a mask of bools takes six times as long
         torch.sub(1, square, out=inside).sign_()
         if step > warm:
             power = 20 - 18 * (step - warm) / max(steps - warm, 1)
