@@ -3,8 +3,8 @@
 Runs the command line in fresh processes with a cache and a results store of their own, so nothing but the
 pretrained encoder is reused: the embedded default at its default preset (what a second ``make run`` does
 when results are removed), and tox21 at ``--preset quick`` where its file is found. ``--cold`` pretrains the
-encoder too. ``--zoo`` runs every quantizer there is on 256 runs instead, without attacks and with them; it takes
-some twenty minutes, and ``--csv`` writes what it took by the clock beside ten minutes.
+encoder too. ``--zoo`` runs every quantizer there is on 256 runs instead, without attacks and with them; it
+takes some twenty minutes, and ``--csv`` writes what it took by the clock beside ten minutes.
 """
 
 import argparse
