@@ -69,14 +69,13 @@ class Heads:
 
     def __getitem__(self, index: object) -> "Heads":
         """Index the leading axes of every tensor."""
-        match index:
-            case (
-                int(run),
-                list(snapshots),
-            ):  # what a race asks for; else four times as slow
-                if snapshots == list(range(self.biases[0].shape[1])):
+        if isinstance(index, tuple) and len(index) == 2:
+            run, chosen = index
+            # what a race asks for; else four times as slow
+            if isinstance(run, int) and isinstance(chosen, list) and chosen and min(chosen) >= 0:
+                if chosen == list(range(self.biases[0].shape[1])):
                     return self[run]
-                places = torch.tensor(snapshots, device=self.biases[0].device)
+                places = torch.tensor(chosen, device=self.biases[0].device)
                 return self._each(lambda part: part[run].index_select(0, places))
         return self._each(lambda part: part[index])  # type: ignore[index]
 

@@ -260,3 +260,27 @@ def test_training_that_diverges_is_one_line():
     config = replace(CONFIG, learning_rate=1e30)
     with pytest.raises(MolmisError, match=r"training diverged: .* smaller --learning-rate"):
         train_block(Kind.REGRESSION, inputs, labels, member_halves(len(inputs), 2, 0), config, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [(1, [0, 2]), (0, [2, 0, 2]), (2, [0, 1, 2, 3]), (1, [-1]), (1, []), 1, (slice(None), -1), ([0, 2], 1)],
+)
+def test_some_heads_are_those_that_tensors_are_indexed_to(index):
+    rng = torch.Generator().manual_seed(0)
+    weights = tuple(torch.randn(3, 4, *shape, generator=rng) for shape in ((5, 6), (2, 5)))
+    biases = tuple(torch.randn(3, 4, out, generator=rng) for out in (5, 2))
+    found = Heads(weights, biases)[index]
+    for own, whole in zip((*found.weights, *found.biases), (*weights, *biases), strict=True):
+        assert torch.equal(own, whole[index])
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_losses_of_whole_labels_are_those_that_missing_ones_would_not_change(kind):
+    """Labels that are all there take a shorter way."""
+    outputs, labels = torch.randn(3, 20, 4), (torch.randn(20, 4) > 0).float()
+    beside = torch.full((20, 1), torch.nan)
+    longer = torch.cat([outputs, torch.zeros(3, 20, 1)], dim=-1), torch.cat([labels, beside], dim=-1)
+    torch.testing.assert_close(
+        record_losses(kind, outputs, labels), record_losses(kind, *longer), rtol=1e-6, atol=0
+    )
