@@ -7,7 +7,7 @@ a stopped cell goes on where it was and ends in the same rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import pandas as pd
 
@@ -328,6 +328,15 @@ def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
     return bank
 
 
+def _whole(cell: Cell, data: CellData, store: BlockStore, runs: range) -> str:
+    """Return the hash of a block of trained runs, after making sure here that its file is whole."""
+    _bank(cell, data, store, runs)
+    content = store.bank_content(runs)
+    if content is None:
+        raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
+    return content
+
+
 def _train(cell: Cell, data: CellData, runs: range, step: Callable[[int], None]) -> Bank:
     """Train runs at once."""
     members, protocol = data.members[runs.start : runs.stop], cell.protocol
@@ -360,29 +369,25 @@ def _evaluate_missing(
     """
     race = partial(stream, cell.protocol.seed, "race") if cell.protocol.race else None
 
-    @lru_cache(maxsize=1)  # quantizers of one block come one after the other
-    def trained(runs: range) -> tuple[Bank, str]:
-        bank, content = _bank(cell, data, store, runs), store.bank_content(runs)
-        if content is None:
-            raise RuntimeError(
-                f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used"
-            )
-        return bank, content
+    held: dict[range, Bank] = {}  # quantizers of one block come one after the other
 
     def evaluate(task: tuple[range, str], listener: Listener) -> Evaluation:
         runs, name = task
-        bank, content = trained(runs)
+        if runs not in held:
+            held.clear()
+            held[runs] = _bank(cell, data, BlockStore(cell, listener), runs)
         with one_blas_thread():
-            rows = evaluate_block(bank, cell.quantizers[name], data, race=race)
-        store.save_evaluation(runs, name, made := Evaluation(rows, content))
+            rows = evaluate_block(held[runs], cell.quantizers[name], data, race=race)
+        store.save_evaluation(runs, name, made := Evaluation(rows, contents[runs]))
         listener.advance(1)
         return made
 
-    done = {}
-    for runs, evaluations in found.items():
-        content = trained(runs)[1] if evaluations else ""
-        # what was made on other trained runs is not mixed with these
-        done[runs] = {name: made for name, made in evaluations.items() if made.bank == content}
+    contents = {runs: _whole(cell, data, store, runs) for runs in found}
+    # what was made on other trained runs is not mixed with these
+    done = {
+        runs: {name: made for name, made in evaluations.items() if made.bank == contents[runs]}
+        for runs, evaluations in found.items()
+    }
     tasks = [(runs, name) for runs, made in done.items() for name in cell.quantizers if name not in made]
     count = _workers(cell, data, workers, evaluate=True) if len(tasks) > 1 else 1
     with progress.stage(EVALUATING, len(tasks)) as step:

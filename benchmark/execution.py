@@ -38,7 +38,14 @@ class Execution:
     gpus: float = 0.0
 
     @classmethod
-    def of(cls, text: str, cpus: int | None = None, gpus: float | None = None, device: str = "auto") -> Self:
+    def of(
+        cls,
+        text: str,
+        cpus: int | None = None,
+        gpus: float | None = None,
+        device: str = "auto",
+        workers: int | None = None,
+    ) -> Self:
         """Return what is meant by the options of a command line.
 
         Parameters
@@ -51,6 +58,8 @@ class Execution:
             ``--gpus-per-task``.
         device : str
             ``--device``.
+        workers : int or None
+            ``--workers``.
 
         Raises
         ------
@@ -67,6 +76,11 @@ class Execution:
                     f"{' and '.join(named)}: for --execute {RAY} only; leave out, or give --execute {RAY}"
                 )
             return cls()
+        if workers is not None:
+            raise MolmisError(
+                f"--workers: for --execute {LOCAL} only, as Ray shares the work of a cluster out; leave it "
+                "out, or give --cpus-per-task"
+            )
         if address.startswith("ray://"):
             raise MolmisError(
                 f"--execute {text}: Ray Client is not used, because whoever plans the cells must see the "

@@ -227,8 +227,8 @@ def run(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Processes that share the work of a task here. "
-            "[dim]\\[default: one a core; $OMP_NUM_THREADS][/dim]",
+            help="Processes that share the work of a task here, as far as memory allows; one on a GPU. The "
+            "table is the same. [dim]\\[default: one a core; $OMP_NUM_THREADS][/dim]",
             min=1,
         ),
     ] = None,
@@ -327,7 +327,7 @@ def run(
             max_drop,
             wide(console),
             progress,
-            Execution.of(execute, cpus_per_task, gpus_per_task, device.value),
+            Execution.of(execute, cpus_per_task, gpus_per_task, device.value, workers),
         )
         if suite is not None:
             if task or smiles or target or kind or report_data:

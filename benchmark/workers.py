@@ -2,7 +2,8 @@
 
 They are forked, so that they see the tensors of the cell without a copy of them, and compute in one thread
 each: two processes with one thread are faster than one process with two, since none waits for the other in
-between, and what Python does is done twice at once. Results are the same bit by bit.
+between, and what Python does is done twice at once. Results are the same bit by bit. A fork of a process
+whose threads have computed is safe only where it computes in one thread, and never on a GPU.
 """
 
 import ctypes
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmark.failures import RemoteError, reason_of
 from molecules.errors import MolmisError
+from molecules.interrupts import uninterrupted
 from molecules.threads import allowed_threads
 
 Task = TypeVar("Task")
@@ -123,12 +125,13 @@ def shared_out(
         min(workers, len(tasks)), context, initializer=_begin, initargs=(work, tasks, steps, os.getpid())
     )
     try:
-        open_: dict[Future[_Done], Task] = {
-            pool.submit(_carry_out, at): task for at, task in enumerate(tasks)
-        }
+        with uninterrupted():  # the first of them forks the workers
+            open_: dict[Future[_Done], Task] = {
+                pool.submit(_carry_out, at): task for at, task in enumerate(tasks)
+            }
         while open_:
             done, _ = wait(open_, timeout=_LOOK, return_when=FIRST_COMPLETED)
-            now = steps.value
+            now = steps.get_obj().value  # without the lock, which a worker that was killed may hold for ever
             if now > told:
                 progress.advance(now - told)
                 told = now
@@ -137,8 +140,9 @@ def shared_out(
         pool.shutdown()
     except BrokenProcessPool:
         raise MolmisError(
-            f"one of {workers} worker processes was ended from outside, as the system does where memory is "
-            "short; what is finished is kept, and the same command goes on: with --workers 1 it needs less"
+            f"one of {min(workers, len(tasks))} worker processes was ended from outside, as the system does "
+            "where memory is short; what is finished is kept, and the same command goes on: with --workers "
+            "1, or OMP_NUM_THREADS=1, it needs less"
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -168,6 +172,10 @@ def _begin(work: Callable[..., Any], tasks: Sequence[Any], steps: Any, parent: i
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was gone before it could be asked for
         os._exit(1)
+    # a bar that is drawn on the terminal stands in between, with a lock that its own thread may hold for ever
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"  # for what asks later, and libraries that are loaded later
     torch.set_num_threads(1)
     threadpool_limits(1)
     _WORK[:] = work, tasks, steps

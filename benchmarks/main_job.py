@@ -9,7 +9,6 @@ takes some twenty minutes, and ``--csv`` writes what it took by the clock beside
 
 import argparse
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,9 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.process_memory import Memory
 from benchmarks.ratio import Ratio, write
 from molecules.cache import cache_dir
 from molecules.threads import allowed_threads
@@ -42,13 +43,18 @@ def measure(arguments: list[str], warm: bool) -> tuple[float, float, str]:
         environment = {**os.environ, "MOLMIS_CACHE": str(Path(folder) / "cache")}
         command = [sys.executable, "-m", "benchmark.run", *arguments, "--results", f"{folder}/results"]
         started = time.perf_counter()
-        done = subprocess.run(
-            [*command, "--out", f"{folder}/out"], env=environment, capture_output=True, text=True
+        process = subprocess.Popen(
+            [*command, "--out", f"{folder}/out"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        memory = Memory(psutil.Process(process.pid))
+        _, said = process.communicate()
+        peak = memory.end() / 2**10
         seconds = time.perf_counter() - started
-    # of all children so far: jobs run from small to large, so the newest is the largest
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return seconds, peak, "" if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+    return seconds, peak, "" if process.returncode == 0 else said.strip().splitlines()[-1]
 
 
 def main() -> None:

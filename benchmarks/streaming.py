@@ -17,7 +17,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,6 +28,7 @@ import numpy as np
 import psutil
 from rdkit import Chem, rdBase
 
+from benchmarks.process_memory import Memory
 from benchmarks.ratio import Ratio, write
 from models.encoders.base import ENCODERS
 from models.encoders.pretraining_molecules import pretraining_smiles
@@ -52,8 +52,6 @@ _FEWEST = 32_000
 _FEW = 64
 #: Every so many rows are a salt, or nothing that can be read.
 SALT, UNREADABLE = 50, 100
-#: Seconds between two looks at the memory.
-_LOOK = 0.1
 
 
 @dataclass(frozen=True)
@@ -107,34 +105,6 @@ def make(path: Path, rows: int) -> None:
                 writer.writerow([f"m{row}", text])
     for stream in streams:
         stream.close()
-
-
-class Memory:
-    """The most memory that a process and all that it started take together, in MiB.
-
-    What they share, such as libraries, is shared out among them (proportional set size).
-    """
-
-    def __init__(self, process: psutil.Process) -> None:
-        self.peak = 0.0
-        self._process, self._over = process, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_LOOK):
-            total = 0
-            with suppress(psutil.NoSuchProcess):
-                for process in [self._process, *self._process.children(recursive=True)]:
-                    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess, psutil.AccessDenied):
-                        total += process.memory_full_info().pss
-            self.peak = max(self.peak, total / 2**20)
-
-    def end(self) -> float:
-        """Stop watching and return the peak."""
-        self._over.set()
-        self._thread.join()
-        return self.peak
 
 
 def embed(path: Path, rows: int, options: list[str], out: Path) -> Turn:

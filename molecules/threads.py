@@ -8,12 +8,16 @@ from threadpoolctl import threadpool_limits
 
 
 def allowed_threads() -> int:
-    """Return ``OMP_NUM_THREADS`` where it is set, as for tasks that share a node, else all cores.
+    """Return ``OMP_NUM_THREADS`` where it is set, as for tasks that share a node, else all cores there are.
 
     torch heeds it by itself; pools of threads of this project ask here.
     """
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdecimal() and int(given) > 0 else os.cpu_count() or 1
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):  # a queue or a container may have bound it to some of them
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager

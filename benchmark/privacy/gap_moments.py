@@ -8,6 +8,9 @@ over blocks of records, so memory does not grow with the number of records.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+#: Variance of a gap, in those of its two losses, below which it is one of rounding.
+ROUNDING = 1e-13
+
 
 class GapMoments:
     """Running moments of the losses of a fixed number of candidates.
@@ -88,6 +91,8 @@ class GapMoments:
         delta = self._means - self._means[reference]
         diagonal = np.diag(self._comoments)
         squares = diagonal - 2 * self._comoments[reference] + diagonal[reference]
+        # a candidate that acts exactly as the reference does has no gap, though products are rounded
+        squares[(delta == 0) & (squares <= ROUNDING * (diagonal + diagonal[reference]))] = 0.0
         return delta, np.maximum(squares, 0.0) / max(self.records - 1, 1)
 
     def covariance(self) -> NDArray[np.float64]:

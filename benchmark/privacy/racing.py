@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.privacy.gap_moments import GapMoments
+from benchmark.privacy.gap_moments import ROUNDING, GapMoments
 from benchmark.privacy.indicator import RunRate, resolution, run_rate
 
 #: Records of the first block: a share of all, and at least so many.
@@ -107,9 +107,9 @@ def _simulated(
     drawn += means - means.min()
     references = drawn.argmin(1)
     rates = drawn - drawn[np.arange(DRAWS), references][:, None]
-    diagonal = np.diag(covariance)
-    twice = 2 * (diagonal - 2 * covariance + diagonal[:, None])
-    twice[twice <= 0] = np.inf  # the reference itself, and what acts exactly as it does
+    both = np.diag(covariance) + np.diag(covariance)[:, None]
+    twice = 2 * (both - 2 * covariance)
+    twice[twice <= 2 * ROUNDING * both] = np.inf  # the reference itself, and what acts exactly as it does
     rates *= rates
     rates /= twice[references]
     rates[np.isinf(twice[references])] = np.inf

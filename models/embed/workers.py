@@ -1,7 +1,8 @@
 """Processes that make parts: one part each at a time, so that reading never runs ahead of them.
 
-Processes are spawned, not forked: torch has threads. They learn that the command is gone by the end of their
-pipe, even where it was killed, and leave no half file when they are ended.
+Processes are spawned, not forked: they may compute on a GPU, and all that they share is what the encoder has
+learned. They learn that the command is gone by the end of their pipe, even where it was killed, and leave no
+half file when they are ended.
 """
 
 import os
@@ -12,13 +13,14 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.embed.part import Counts, Part, make_part
 from molecules.errors import DataError, MolmisError
+from molecules.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -108,7 +110,7 @@ class Workers:
         context = get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_run, args=(there, self._work), daemon=True)
-        with _uninterrupted():
+        with uninterrupted():
             process.start()
         there.close()
         self._processes[here], self._busy[here] = process, None
@@ -182,26 +184,9 @@ def workers(work: Work, most: int) -> Iterator[Workers]:
     crew.end(now=False)
 
 
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C from what is started in the block, for good, and from this process until the block ends.
-
-    A terminal sends it to all processes; the command itself ends those that it started.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # another system than Linux or macOS
-        yield
-        return
-    resource_tracker.ensure_running()  # once it is, starting a process leaves the mask as it is
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _run(connection: Connection, work: Work) -> None:
     """Make the parts that come through a connection, until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # see _uninterrupted, which is not to be had everywhere
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # see uninterrupted, which is not to be had everywhere
     # an exception and not the end at once: temporary files are taken away on the way out
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

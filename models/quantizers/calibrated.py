@@ -27,6 +27,8 @@ from models.quantizers.quantized import Grid, Quantized
 DAMPING = 0.01
 #: Stretch of the sigmoid of AdaRound, so that it reaches 0 and 1.
 _LOW, _HIGH = -0.1, 1.1
+#: The least number whose logarithm is taken.
+_TINY = torch.finfo(torch.float32).tiny
 
 
 def _check(calibration: str) -> None:
@@ -215,7 +217,7 @@ def _learned(rest: Tensor, moment: Tensor, steps: int) -> Tensor:
         if step > warm:
             power = 20 - 18 * (step - warm) / max(steps - warm, 1)
             # sgn(far) |far|^(power - 1), without the powers of single numbers, which take twice as long
-            square.log_().mul_((power - 2) / 2).exp_().mul_(far)
+            square.clamp_(min=_TINY).log_().mul_((power - 2) / 2).exp_().mul_(far)
             gradient.sub_(square, alpha=0.1 * 2 * power)
         gradient.mul_(torch.sub(1, sigmoid, out=held).mul_(sigmoid).mul_(inside))
         first.lerp_(gradient, 0.1)

@@ -108,6 +108,7 @@ def test_what_is_asked_for_is_understood(given, meant):
         (("local", None, 0.25), "--gpus-per-task: for --execute ray only"),
         (("ray", None, 0.25, "cpu"), "--gpus-per-task contradicts --device cpu"),
         (("ray", None, 0.0, "cuda"), "--gpus-per-task 0 contradicts --device cuda"),
+        (("ray", None, None, "auto", 4), "--workers: for --execute local only"),
     ],
 )
 def test_what_contradicts_itself_is_refused_in_one_line(given, said):

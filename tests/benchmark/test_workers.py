@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from models.heads import HeadConfig
 from models.quantizers import QUANTIZERS, Quantizer
 from molecules.errors import MolmisError
 from molecules.progress import SILENT
+from molecules.threads import allowed_threads
 from tasks.catalogue import get_task
 from tasks.task import DataOptions
 
@@ -66,6 +68,26 @@ def test_every_task_comes_out_once_and_is_told_of(count):
 def test_one_task_is_done_here():
     ((_, (result, process)),) = shared_out(squared, [5], 4, Told().listener)
     assert (result, process) == (25, os.getpid())
+
+
+def threads_allowed(place: int, listener: Listener) -> tuple[int, str]:
+    return allowed_threads(), os.environ["OPENBLAS_NUM_THREADS"]
+
+
+def test_what_asks_for_threads_in_a_worker_has_one(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    found = dict(shared_out(threads_allowed, range(2), 2, Told().listener))
+    assert set(found.values()) == {(1, "1")}
+    assert allowed_threads() == 4
+
+
+def test_what_is_printed_in_a_worker_does_not_go_through_the_bars(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", object())
+    monkeypatch.setattr(sys, "stderr", object())
+    found = dict(
+        shared_out(lambda place, listener: sys.stdout is sys.__stdout__, range(2), 2, Told().listener)
+    )
+    assert found == {0: True, 1: True}
 
 
 def test_workers_see_what_is_here_and_compute_in_one_thread():
@@ -188,8 +210,9 @@ def used(monkeypatch) -> list[int]:
 
 def test_a_cell_comes_out_the_same(cell, monkeypatch, tmp_path):
     counts, found = used(monkeypatch), []
-    for count in (1, 2):
+    for count in (1, 2):  # in one process with two threads, and in two with one each
         monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / str(count)))
+        assert torch.get_num_threads() == 2
         rows, _ = evaluate_cell(cell, workers=count)
         attacked = attack_cell(cell, workers=count)
         found.append([rows, attacked.attacks, attacked.records, attacked.joint_release])

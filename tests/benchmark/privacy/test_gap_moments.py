@@ -78,3 +78,19 @@ def test_an_empty_block_changes_nothing():
 def test_refuses_wrong_shapes_and_values(bad):
     with pytest.raises(ValueError, match=r"shape|finite"):
         GapMoments(2).add(bad)
+
+
+def test_a_candidate_that_acts_as_the_reference_has_no_gap_however_products_are_rounded():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        losses = rng.exponential(size=(19, 700)) + np.linspace(0, 10, 19)[:, None]
+        losses = np.insert(losses, rng.integers(20), losses[0], axis=0)
+        moments = GapMoments(20)
+        for start in range(0, 700, 100):
+            moments.add(losses[:, start : start + 100])
+        delta, variance = moments.gaps_to(moments.best())
+        alike = np.ptp(losses - losses[moments.best()], axis=1) == 0
+        assert alike.sum() == 2
+        assert (delta[alike] == 0).all()
+        assert (variance[alike] == 0).all()
+        assert (variance[~alike] > 0).all()
