@@ -1,4 +1,4 @@
-"""Where cells are measured: in this process, or as tasks of a Ray cluster."""
+"""Where cells are measured: on this machine, or as tasks of a Ray cluster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ class Execution:
     Attributes
     ----------
     ray : bool
-        On a Ray cluster; else in this process.
+        On a Ray cluster; else on this machine.
     address : str
         Of the cluster: ``host:port``, ``auto`` (one that runs on this machine) or ``local`` (one of its own,
         here). Empty for ``$RAY_ADDRESS``, or else ``local``.
@@ -114,7 +114,7 @@ class Executor(Protocol):
 
 
 class Here:
-    """Measures one cell after the other in this process."""
+    """Measures one cell after the other on this machine."""
 
     ahead = 1
 

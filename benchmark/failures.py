@@ -7,7 +7,7 @@ from molecules.errors import MolmisError
 
 
 class RemoteError(Exception):
-    """A defect that showed on another machine.
+    """A defect that showed in another process, here or on another machine.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def run(
     execute: Annotated[
         str,
         typer.Option(
-            help="local: in this process; ray: on a Ray cluster, of $RAY_ADDRESS or else of this machine; "
+            help="local: on this machine; ray: on a Ray cluster, of $RAY_ADDRESS or else of this machine; "
             "ray:HOST:PORT or ray:auto: on one that runs (docs/cluster.md).",
             rich_help_panel="Cluster",
         ),

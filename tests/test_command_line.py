@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.image
@@ -17,16 +16,10 @@ import pytest
 
 from benchmark.tables import STABLE_COLUMNS
 from models.quantizers.zoo import PAPER, zoo_names
+from tests.done import Done
 
 ROOT = Path(__file__).resolve().parents[1]
 JOB = ["--task", "chembl2321810", "--encoder", "ecfp"]
-
-
-@dataclass
-class Done:
-    code: int
-    out: str
-    err: str
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -365,13 +358,18 @@ def told(done: Done) -> str:
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else "",
 )
-def test_bad_arguments(arguments, words, tmp_path):
+def test_bad_arguments(arguments, words, here):
     import torch
 
     if "cuda" in arguments and torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
-    line = told(run(tmp_path, *arguments))
+    line = told(here(*arguments))
     assert all(word in line for word in words), line
+
+
+def test_a_mistake_is_one_line_and_code_2_in_a_process_of_its_own(tmp_path):
+    line = told(run(tmp_path, "--task", "tox12"))
+    assert "tox21" in line
 
 
 MOLECULES = ["C" * i + tail for i in range(1, 40) for tail in ("O", "N", "S", "Cl")]
@@ -393,10 +391,10 @@ MOLECULES = ["C" * i + tail for i in range(1, 40) for tail in ("O", "N", "S", "C
     ],
     ids=["web page", "empty", "few records", "unknown column", "one class", "no number"],
 )
-def test_bad_files(text, target, words, tmp_path):
+def test_bad_files(text, target, words, tmp_path, here):
     file = tmp_path / "assay.csv"
     file.write_text(text)
-    line = told(run(tmp_path, "--task", file, "--target", target, "--encoder", "ecfp"))
+    line = told(here("--task", file, "--target", target, "--encoder", "ecfp"))
     assert all(word in line for word in words), line
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from rdkit import RDConfig
 
+from benchmark.embed_command import main
 from models.encoders.ecfp import Ecfp
 from tests.models.embed.test_run import files
 from tests.test_command_line import ROOT, environment, run, told
@@ -22,12 +23,12 @@ MODULE = "models.embed"
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
-    """40,000 rows: enough that a command can be stopped while it works on them."""
+    """20,000 rows: enough that a command can be stopped while it works on them."""
     lines = (Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi").read_text().splitlines()
     texts = [line.split()[0] for line in lines[:2000]]
     texts[7] = "nonsense"
     path = tmp_path_factory.mktemp("library") / "library.csv"
-    path.write_text("smiles\n" + "\n".join(texts * 20) + "\n")
+    path.write_text("smiles\n" + "\n".join(texts * 10) + "\n")
     return path
 
 
@@ -40,10 +41,10 @@ def uninterrupted(library, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted")
     done = run(folder / "cache", *arguments(library, folder / "out"), module=MODULE)
     assert done.code == 0, done.err
-    assert "39,980 of 40,000 rows embedded; dropped: 20 unparseable" in done.out
-    assert "200 parts in" in done.out
+    assert "19,990 of 20,000 rows embedded; dropped: 10 unparseable" in done.out
+    assert "100 parts in" in done.out
     assert "rows embedded" in done.err
-    assert re.search(r"40000/40000 +[\d,]+/s", done.err)
+    assert re.search(r"20000/20000 +[\d,]+/s", done.err)
     assert "Traceback" not in done.err
     return folder / "out"
 
@@ -76,11 +77,11 @@ def test_killed_and_given_again_it_makes_the_same_files(library, uninterrupted, 
     process.kill()
     process.communicate(timeout=60)
     there = len(list((out / "parts").glob("part-*.parquet")))
-    assert 10 <= there < 200, "it ended before the moment to kill it"
+    assert 10 <= there < 100, "it ended before the moment to kill it"
     again = run(tmp_path / "cache", *arguments(library, out), module=MODULE)
     assert again.code == 0, again.err
-    reused = int(again.out.split("200 parts in")[1].rsplit(", ", 1)[1].split()[0])
-    assert there <= reused < 200  # processes end with the part that they had begun
+    reused = int(again.out.split("100 parts in")[1].rsplit(", ", 1)[1].split()[0])
+    assert there <= reused < 100  # processes end with the part that they had begun
     assert files(out) == files(uninterrupted)
 
 
@@ -124,17 +125,17 @@ def test_the_embeddings_are_read_as_the_page_says(uninterrupted):
     ],
     ids=lambda value: " ".join(value) if value[0].startswith(("{", "a")) else "",
 )
-def test_bad_arguments(given, words, library, tmp_path):
+def test_bad_arguments(given, words, library, tmp_path, here):
     given = [text.format(library=library) for text in given]
     out = [] if "--out" in given else ["--out", tmp_path / "out"]
-    line = told(run(tmp_path, *given, *out, module=MODULE))
+    line = told(here(*given, *out, main=main))
     assert all(word in line for word in words), line
     assert not (tmp_path / "out" / "parts").exists()
 
 
-def test_another_part_size_is_refused_and_nothing_is_lost(library, uninterrupted, tmp_path):
+def test_another_part_size_is_refused_and_nothing_is_lost(library, uninterrupted, here):
     before = files(uninterrupted)
-    line = told(run(tmp_path, *arguments(library, uninterrupted), "--part-size", 100, module=MODULE))
+    line = told(here(*arguments(library, uninterrupted), "--part-size", 100, main=main))
     assert "--part-size 200, here 100" in line
     assert files(uninterrupted) == before
 
