@@ -22,11 +22,11 @@ from typing import Any, Self
 from benchmark.blocks import BlockStore
 from benchmark.cluster_connection import connect, imported_ray
 from benchmark.cluster_progress import Board, Message, Relay, Source
-from benchmark.cluster_tasks import Outcome, Parcel, Site, carry_out, look_around, not_shared
+from benchmark.cluster_tasks import Parcel, Site, carry_out, look_around, not_shared
 from benchmark.evaluate import EVALUATING, TRAINING
 from benchmark.execute import Flags, Settings, plan_cell, stored_result
 from benchmark.execution import Execution
-from benchmark.failures import RemoteError
+from benchmark.failures import Outcome
 from benchmark.plan import Cell
 from benchmark.results import CellResult
 from molecules.cache import cache_dir, writable
@@ -198,9 +198,10 @@ class Cluster:
         self._outcomes([(source, "block", runs.start, runs.stop) for source, runs in blocks], parcel)
         settings = replace(settings, own={}, workers=1)  # quantizers are in the cell; a task is one process
         (outcome,) = self._outcomes([(whole, "finish", flags, settings)], parcel)
-        if outcome.result is None:
+        result: CellResult | None = outcome.result
+        if result is None:
             raise RuntimeError(f"{whole.label}: the task that measures the cell returned nothing")
-        return outcome.result
+        return result
 
     def _source(self, label: str) -> Source:
         return Source(label, next(self._numbers))
@@ -258,10 +259,7 @@ class Cluster:
                 "memory was short, give more --cpus-per-task, so that fewer tasks share a node; what is "
                 "finished is kept, and the same command goes on"
             ) from None
-        if outcome.refused:
-            raise MolmisError(outcome.refused)
-        if outcome.broken:
-            raise RemoteError(*outcome.broken)
+        outcome.unwrap()
         self._relay.tell(Message(source, "done"))
         return outcome
 

@@ -7,7 +7,6 @@ through the cache and the results store, which every node sees.
 
 import os
 import socket
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from benchmark.cell_data import CellData, cell_data
 from benchmark.cluster_progress import Source, Teller, actor_tell, wait_for_told
 from benchmark.evaluate import evaluate_runs, refuse_large
 from benchmark.execute import Flags, Settings, choose_device, measure_cell
-from benchmark.failures import reason_of
+from benchmark.failures import Outcome
 from benchmark.plan import Cell
 from benchmark.results import CellResult
 from models.quantizers.user_file import load_source, sources_of
@@ -111,25 +110,6 @@ def _loaded_already(task: Task, options: DataOptions) -> RawRecords:
     raise RuntimeError(f"the records of {task.name} ({options}) came with the cell")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a task.
-
-    Attributes
-    ----------
-    result : CellResult or None
-        Of the task that finishes a cell.
-    refused : str
-        A mistake of the user's, in one line.
-    broken : tuple of str
-        A defect of ours: in one line, and its traceback.
-    """
-
-    result: CellResult | None = None
-    refused: str = ""
-    broken: tuple[str, ...] = ()
-
-
 def carry_out(parcel: Parcel, source: Source, board: Any, step: str, *arguments: Any) -> Outcome:
     """Carry out one step of a cell on a worker.
 
@@ -154,13 +134,12 @@ def carry_out(parcel: Parcel, source: Source, board: Any, step: str, *arguments:
 
 def tried(parcel: Parcel, progress: Progress, step: str, *arguments: Any) -> Outcome:
     """Carry out one step of a cell, and return what it raises, too; see :func:`carry_out`."""
-    try:
+
+    def carried_out() -> CellResult | None:
         _settle(parcel.site)
-        return Outcome(STEPS[step](_opened(parcel), progress, *arguments))
-    except MolmisError as error:
-        return Outcome(refused=reason_of(error))
-    except Exception as error:  # noqa: BLE001  # it is raised again where the command was given
-        return Outcome(broken=(reason_of(error), traceback.format_exc()))
+        return STEPS[step](_opened(parcel), progress, *arguments)
+
+    return Outcome.of(carried_out)
 
 
 def _settle(site: Site) -> None:

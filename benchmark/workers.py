@@ -11,24 +11,26 @@ import multiprocessing
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmark.failures import RemoteError, reason_of
+from benchmark.failures import Outcome
 from molecules.errors import MolmisError
 from molecules.interrupts import uninterrupted
-from molecules.threads import allowed_threads
+from molecules.threads import allowed_threads, be_one_of_several
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+#: What became of a task in a worker, and what it said.
+_Done = tuple[Outcome, list[str]]
 
 #: Seconds between two looks at how far the workers are.
 _LOOK = 0.1
@@ -59,16 +61,6 @@ class Listener:
     def note(self, message: str) -> None:
         """Pass a line on."""
         self.say(message)
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What became of a task in a worker: its result, or what it raised; and what it said."""
-
-    result: Any = None
-    refused: str = ""
-    broken: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
 
 
 def worker_count(wanted: int | None, device: str) -> int:
@@ -152,14 +144,10 @@ def shared_out(
 
 def _told(future: Future[_Done], progress: Listener) -> Any:
     """Return the result of a task, or raise what it raised."""
-    done = future.result()
-    for note in done.notes:
+    outcome, notes = future.result()
+    for note in notes:
         progress.note(note)
-    if done.refused:
-        raise MolmisError(done.refused)
-    if done.broken:
-        raise RemoteError(*done.broken)
-    return done.result
+    return outcome.unwrap()
 
 
 #: In a worker: the work, its tasks, and where steps are counted.
@@ -174,8 +162,7 @@ def _begin(work: Callable[..., Any], tasks: Sequence[Any], steps: Any, parent: i
         os._exit(1)
     # a bar that is drawn on the terminal stands in between, with a lock that its own thread may hold for ever
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # for what asks later, and libraries that are loaded later
+    be_one_of_several()
     torch.set_num_threads(1)
     threadpool_limits(1)
     _WORK[:] = work, tasks, steps
@@ -190,9 +177,4 @@ def _carry_out(at: int) -> _Done:
         with steps.get_lock():
             steps.value += count
 
-    try:
-        return _Done(work(tasks[at], Listener(advance, notes.append)), notes=notes)
-    except MolmisError as error:
-        return _Done(refused=reason_of(error), notes=notes)
-    except Exception as error:  # noqa: BLE001  # it is raised again in the parent
-        return _Done(broken=(reason_of(error), traceback.format_exc()), notes=notes)
+    return Outcome.of(lambda: work(tasks[at], Listener(advance, notes.append))), notes

@@ -20,6 +20,15 @@ def allowed_threads() -> int:
     return os.cpu_count() or 1
 
 
+def be_one_of_several() -> None:
+    """Let this process compute in one thread, whatever asks and whichever library is loaded later.
+
+    Processes that share the work are as many as cores.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let NumPy multiply small matrices in one thread while the block runs; torch keeps its own.

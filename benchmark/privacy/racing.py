@@ -111,8 +111,8 @@ def _simulated(
     twice = 2 * (both - 2 * covariance)
     twice[twice <= 2 * ROUNDING * both] = np.inf  # the reference itself, and what acts exactly as it does
     rates *= rates
-    rates /= twice[references]
-    rates[np.isinf(twice[references])] = np.inf
+    rates /= (divisors := twice[references])
+    rates[np.isinf(divisors)] = np.inf
     least = rates.min(1)
     if not np.isfinite(least).all():  # candidates that act alike, perhaps: nothing is known of them
         return least, np.ones(len(means), dtype=np.bool_)

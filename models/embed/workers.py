@@ -5,7 +5,6 @@ learned. They learn that the command is gone by the end of their pipe, even wher
 half file when they are ended.
 """
 
-import os
 import pickle
 import signal
 import sys
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from models.embed.part import Counts, Part, make_part
 from molecules.errors import DataError, MolmisError
 from molecules.interrupts import uninterrupted
+from molecules.threads import be_one_of_several
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -189,8 +189,7 @@ def _run(connection: Connection, work: Work) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # see uninterrupted, which is not to be had everywhere
     # an exception and not the end at once: temporary files are taken away on the way out
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # before they are loaded: processes are as many as cores
+    be_one_of_several()  # before libraries are loaded
     try:
         connection.send(_tried(lambda: _answer_to(connection, work)))
     except (EOFError, OSError):  # the command is gone

@@ -25,7 +25,7 @@ from tests.benchmark.test_execute import HEAD, task
 from tests.listener import Listener
 
 #: Training that takes long enough to kill something in it.
-SLOWER = HeadConfig(hidden=(64,), epochs=20, batch_size=8)
+SLOWER = HeadConfig(hidden=(64,), epochs=80, batch_size=8)
 
 
 class Nodes:
