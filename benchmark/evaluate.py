@@ -29,7 +29,6 @@ from models.heads import Bank
 from models.train_bank import train_block
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
-from molecules.streams import stream
 from molecules.threads import one_blas_thread
 from tasks.twins import twins_of, twins_text
 
@@ -367,7 +366,7 @@ def _evaluate_missing(
     found : dict of range to dict
         Blocks that are not finished, and the evaluations that are there.
     """
-    race = partial(stream, cell.protocol.seed, "race") if cell.protocol.race else None
+    race = cell.protocol.seed if cell.protocol.race else None
 
     held: dict[range, Bank] = {}  # quantizers of one block come one after the other
 

@@ -1,6 +1,6 @@
 """One quantizer over one block of runs: the indicator, the gap, performance and size of every run."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,15 @@ from torch import Tensor
 from benchmark.cell_data import CellData
 from benchmark.metrics import METRICS
 from benchmark.privacy.attacks.signals import margins
-from benchmark.privacy.gap_moments import GapMoments
+from benchmark.privacy.gap_moments import GapMoments, NotFiniteError
 from benchmark.privacy.indicator import RunRate, run_rate
 from benchmark.privacy.membership_effect import membership_effects
-from benchmark.privacy.racing import raced_rate
+from benchmark.privacy.racing import race_order, raced_rate
 from benchmark.quantized_block import QuantizedBlock
 from benchmark.tuned_data import Part
 from models.heads import Bank, record_losses
 from models.quantizers import Quantizer
 
-#: Given the number of a run, returns what its race draws from.
-Random = Callable[[int], np.random.Generator]
 #: Records evaluated at once: the hidden values of some twenty heads then stay in a core's cache, which is
 #: twice as fast as to write them to memory and read them again.
 RECORD_BLOCK = 512
@@ -30,7 +28,7 @@ PUBLISHED = (slice(None), -1)
 
 
 def evaluate_block(
-    bank: Bank, quantizer: Quantizer, data: CellData, *, race: Random | None = None
+    bank: Bank, quantizer: Quantizer, data: CellData, *, race: int | None = None
 ) -> pd.DataFrame:
     """Measure one quantizer over one block of runs.
 
@@ -42,8 +40,8 @@ def evaluate_block(
         What they are quantized by.
     data : CellData
         Of the cell.
-    race : callable or None
-        Given the number of a run, returns what the race for its plain indicator draws from; see
+    race : int or None
+        Seed of the order of records in the races for the plain indicator; see
         :mod:`benchmark.privacy.racing`. If None, all candidates are evaluated on all records.
 
     Returns
@@ -72,34 +70,32 @@ def evaluate_block(
     return pd.DataFrame(table)
 
 
-def rates_of_runs(models: QuantizedBlock, race: Random | None = None) -> list[RunRate]:
+def rates_of_runs(models: QuantizedBlock, race: int | None = None) -> list[RunRate]:
     """Return the plain indicator of every run of a block; see :func:`evaluate_block`."""
     return [_rate_of_run(models, place, race) for place in range(len(models.bank.runs))]
 
 
-def _rate_of_run(models: QuantizedBlock, place: int, race: Random | None) -> RunRate:
+def _rate_of_run(models: QuantizedBlock, place: int, race: int | None) -> RunRate:
     """Return the indicator of one run: its distinct candidates on the records it was not trained on."""
     data, bank, epochs = models.data, models.bank, models.candidates(place)
     part, labels, held_out = data.held_out(bank.runs[place])
     centre, spread = (unit[place].to(labels.device) for unit in (bank.centre, bank.spread))
     if len(epochs) < 2:
         return RunRate.unknown("one candidate only", len(epochs), len(held_out))
-    every = np.array(epochs)
+    every, wanted = np.array(epochs), (labels - centre) / spread
 
     def losses(candidates: NDArray[np.intp], records: Tensor) -> Iterator[NDArray[np.float64]]:
-        chosen = models.chosen((place, every[candidates].tolist()))
+        chosen = models.chosen((place, every[candidates]))
         for block in torch.split(records, RECORD_BLOCK):
-            outputs, wanted = chosen(part, block), (labels[block] - centre) / spread
-            yield record_losses(data.kind, outputs, wanted).cpu().numpy()
+            own = wanted.index_select(0, block)
+            yield record_losses(data.kind, chosen(part, block), own).cpu().numpy()
 
     if race is None:
         rate = _full_rate(losses(np.arange(len(epochs)), held_out), len(epochs), len(held_out))
     else:
-        draws = race(bank.runs[place])
-        order = held_out[torch.from_numpy(draws.permutation(len(held_out))).to(held_out.device)]
-        rate = raced_rate(
-            lambda candidates, block: losses(candidates, order[block]), len(epochs), len(order), draws
-        )
+        places = torch.from_numpy(race_order(race, bank.runs[place], len(held_out)).copy())
+        order = held_out.index_select(0, places.to(held_out.device))
+        rate = raced_rate(lambda candidates, block: losses(candidates, order[block]), len(epochs), len(order))
     # the reference is told as the epoch it was, not as its place among the candidates
     return RunRate(
         rate.rate, rate.corrected, rate.candidates, _epoch(epochs, rate), rate.records, rate.reason
@@ -109,10 +105,11 @@ def _rate_of_run(models: QuantizedBlock, place: int, race: Random | None) -> Run
 def _full_rate(losses: Iterable[NDArray[np.float64]], candidates: int, records: int) -> RunRate:
     """Return the indicator of one run from the losses of all candidates on all records."""
     moments = GapMoments(candidates)
-    for found in losses:
-        if not np.isfinite(found).all():
-            return RunRate.unknown("losses not finite", candidates, records)
-        moments.add(found)
+    try:
+        for found in losses:
+            moments.add(found)
+    except NotFiniteError:
+        return RunRate.unknown("losses not finite", candidates, records)
     return run_rate(moments)
 
 

@@ -22,7 +22,7 @@ from tasks.catalogue import Records
 from tasks.task import OFFICIAL, Task
 
 #: Raised when a change to training moves the trained weights.
-BANK_VERSION = 3
+BANK_VERSION = 4
 #: Raised when a change to the evaluation moves its figures.
 EVALUATION_VERSION = 6
 #: Raised when a change to the attacks or their figures moves them.
@@ -32,7 +32,7 @@ RECORDS_VERSION = 1
 #: Raised when a change to the evaluation moves figures of encoders that were trained with the heads.
 TRAINED_VERSION = 2
 #: Raised when a change to the race for the plain indicator moves its figures.
-RACE_VERSION = 2
+RACE_VERSION = 3
 #: Raised when a change to heads trained on the whole pool moves their figures.
 FULL_POOL_VERSION = 1
 #: Raised when a change to the attacks on joint releases moves their figures.

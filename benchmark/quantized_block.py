@@ -89,7 +89,14 @@ class QuantizedBlock:
         """Return what tells the outputs of some models, as :meth:`outputs` does, for records of a part."""
         heads, device = self._on_device[models], self.data.pool.device
         if self._own is None:
-            return lambda part, records: heads(self.data.inputs(part)[records])
+
+            def heard(part: Part, records: Tensor | slice) -> Tensor:
+                inputs = self.data.inputs(part)
+                return heads(
+                    inputs[records] if isinstance(records, slice) else inputs.index_select(0, records)
+                )
+
+            return heard
         tuned, encoders = self._own
         own = {name: values[models].to(device) for name, values in encoders.values.items()}
 

@@ -23,7 +23,6 @@ import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ from numpy.typing import NDArray
 
 from benchmark.attack import signals_of, traced
 from benchmark.cell_data import CellData
-from benchmark.evaluate_block import Random, evaluate_block, rates_of_runs
+from benchmark.evaluate_block import evaluate_block, rates_of_runs
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.privacy.indicator import resolution
 from benchmark.privacy.panel import cross_scored
@@ -47,7 +46,6 @@ from models.quantizers import Quantizer
 from models.quantizers.zoo import resolve
 from models.train_bank import train_block
 from molecules.splits import member_halves
-from molecules.streams import stream
 from molecules.threads import one_blas_thread
 from tasks.task import Kind
 
@@ -117,27 +115,23 @@ def problem(
 
 def ours(problem: Problem, *, race: bool, workers: int = 1) -> pd.DataFrame:
     """Train all runs and evaluate all quantizers; one row per quantizer and run."""
-    drawn = _drawn(race)
+    seed = 0 if race else None
 
     def rows(bank: Bank, quantizer: Quantizer) -> pd.DataFrame:
-        return evaluate_block(bank, quantizer, problem.data, race=drawn)
+        return evaluate_block(bank, quantizer, problem.data, race=seed)
 
     return _shared(problem, rows, workers)
 
 
 def rates(problem: Problem, *, race: bool, workers: int = 1) -> pd.DataFrame:
     """Train all runs and find r of all quantizers; one row per quantizer and run."""
-    drawn = _drawn(race)
+    seed = 0 if race else None
 
     def rows(bank: Bank, quantizer: Quantizer) -> pd.DataFrame:
-        found = rates_of_runs(QuantizedBlock(bank, quantizer, problem.data), drawn)
+        found = rates_of_runs(QuantizedBlock(bank, quantizer, problem.data), seed)
         return pd.DataFrame({"run": list(bank.runs), "rate": [rate.rate for rate in found]})
 
     return _shared(problem, rows, workers)
-
-
-def _drawn(race: bool) -> Random | None:
-    return partial(stream, 0, "race") if race else None
 
 
 def _shared(problem: Problem, rows: Callable[[Bank, Quantizer], pd.DataFrame], workers: int) -> pd.DataFrame:

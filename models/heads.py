@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -72,25 +73,23 @@ class Heads:
         if isinstance(index, tuple) and len(index) == 2:
             run, chosen = index
             # what a race asks for; else four times as slow
-            if isinstance(run, int) and isinstance(chosen, list) and chosen and min(chosen) >= 0:
-                if chosen == list(range(self.biases[0].shape[1])):
+            if isinstance(run, int) and isinstance(chosen, np.ndarray) and chosen.dtype == np.int64:
+                if np.array_equal(chosen, np.arange(self.biases[0].shape[1])):
                     return self[run]
-                places = torch.tensor(chosen, device=self.biases[0].device)
+                places = torch.from_numpy(chosen).to(self.biases[0].device)
                 return self._each(lambda part: part[run].index_select(0, places))
         return self._each(lambda part: part[index])  # type: ignore[index]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Heads":
         return Heads(tuple(map(change, self.weights)), tuple(map(change, self.biases)))
 
-    def __call__(self, inputs: Tensor, between: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs of H stacked heads.
 
         Parameters
         ----------
         inputs : Tensor, shape (m, d) or (H, m, d)
             The same records for every head, or each head's own.
-        between : callable or None
-            Applied to the hidden values (H, m, width) of every layer, as dropout is in training.
 
         Returns
         -------
@@ -103,7 +102,6 @@ class Heads:
             hidden = _linear(hidden, weight, bias)
             if layer < last:
                 hidden = hidden.relu_()  # nobody else has what a linear layer has just made
-                hidden = hidden if between is None else between(hidden)
         return hidden
 
     @property
@@ -190,6 +188,8 @@ def record_losses(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
         loss = functional.softplus(outputs) - outputs * known
     else:
         loss = (outputs - known).square()
+    if whole and labels.shape[-1] == 1:
+        return loss[..., 0].double()
     if whole and labels.shape[-1]:
         return loss.mean(-1, dtype=torch.float64)
     counts = observed.sum(-1)

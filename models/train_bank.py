@@ -9,17 +9,16 @@ longer bank begins with the very runs of a shorter one.
 What makes the inputs of the heads may be trained with them, a copy for every run; see :class:`TrainedInputs`.
 """
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from models.heads import Bank, HeadConfig, Heads, label_units
+from models.trained_heads import TrainedHeads
 from molecules.errors import MolmisError
 from molecules.streams import stream
 from tasks.task import Kind
@@ -67,7 +66,8 @@ class FixedInputs:
     def __call__(self, parameters: Mapping[str, Tensor], batch: Tensor) -> Tensor:
         """Return the inputs (runs, m, d) of the records (runs, m) of a step."""
         del parameters
-        return self._embeddings[batch]
+        rows = self._embeddings.index_select(0, batch.flatten())  # twice as fast as indexing by both axes
+        return rows.view(*batch.shape, -1)
 
 
 def train_block(
@@ -119,30 +119,34 @@ def train_block(
     device, runs = source.device, range(first_run, first_run + len(members))
     centre, spread = (part.to(device) for part in label_units(kind, labels.cpu(), torch.from_numpy(members)))
     own = torch.from_numpy(np.stack([np.flatnonzero(row) for row in members])).to(device)
-    weights, biases = _initial([source.dimensions, *config.hidden, labels.shape[1]], seed, runs, device)
+    sizes = [source.dimensions, *config.hidden, labels.shape[1]]
+    trained = TrainedHeads(sizes, config.dropout, seed, runs, device)
     encoders = {name: value.requires_grad_() for name, value in source.initial(len(runs)).items()}
-    heads = Heads(tuple(weights), tuple(biases))
     groups: list[dict[str, object]] = [
-        {"params": weights, "weight_decay": config.weight_decay},
-        {"params": biases, "weight_decay": 0.0},
+        {"params": [trained.weights], "weight_decay": config.weight_decay},
+        {"params": [trained.biases], "weight_decay": 0.0},
         *source.groups(encoders, config.learning_rate, config.weight_decay),
     ]
     optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     steps = config.epochs * -(-n_members // config.batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     orders = [stream(seed, "batches", run) for run in runs]
-    between = _dropout(config.dropout, seed, runs, device)
+    missing = labels.isnan()
+    observed, known = (~missing).to(labels.dtype) if bool(missing.any()) else None, labels.nan_to_num(0.0)
     kept = {step: place for place, step in enumerate(config.steps_kept(n_members))}
-    now, done = Bank(heads, centre, spread, first_run, encoders), 0
+    now, done = Bank(trained.heads, centre, spread, first_run, encoders), 0
     bank = _room(now, len(kept))
     for _ in range(config.epochs):
         order = np.stack([own_order.permutation(n_members) for own_order in orders])
         for places in torch.split(torch.from_numpy(order).to(device), config.batch_size, dim=1):
             batch = own.gather(1, places)
-            outputs = heads(source(encoders, batch), between)
-            target = (labels[batch] - centre[:, None]) / spread[:, None]
-            optimiser.zero_grad(set_to_none=True)
-            _batch_loss(kind, outputs, target).backward()  # type: ignore[no-untyped-call]
+            given, wanted = source(encoders, batch), (known[batch] - centre[:, None]) / spread[:, None]
+            there = None if observed is None else observed[batch]
+            slope = trained.backward(kind, given.detach(), wanted, there, further=bool(encoders))
+            if slope is not None:
+                for value in encoders.values():
+                    value.grad = None
+                given.backward(slope)  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
             done += 1
@@ -177,45 +181,3 @@ def _refuse_divergence(bank: Bank) -> None:
             "training diverged: weights are no longer finite; give a smaller --learning-rate, or labels of a "
             "smaller spread"
         )
-
-
-def _initial(
-    sizes: Sequence[int], seed: int, runs: range, device: torch.device
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Draw the initial weights and biases of every run, uniform within 1/sqrt(fan-in) as torch.nn.Linear."""
-    streams = [stream(seed, "weights", run) for run in runs]
-    weights, biases = [], []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        bound = fan_in**-0.5
-        weights.append(np.stack([s.uniform(-bound, bound, (fan_out, fan_in)) for s in streams]))
-        biases.append(np.stack([s.uniform(-bound, bound, fan_out) for s in streams]))
-
-    def as_parameters(arrays: list[NDArray[np.float64]]) -> list[Tensor]:
-        return [torch.from_numpy(a.astype(np.float32)).to(device).requires_grad_() for a in arrays]
-
-    return as_parameters(weights), as_parameters(biases)
-
-
-def _batch_loss(kind: Kind, outputs: Tensor, labels: Tensor) -> Tensor:
-    """Return the training loss summed over runs: within a run, the mean over observed labels."""
-    observed = ~labels.isnan()
-    known = torch.where(observed, labels, torch.zeros_like(labels))
-    if kind is Kind.CLASSIFICATION:
-        loss = functional.binary_cross_entropy_with_logits(outputs, known, reduction="none")
-    else:
-        loss = (outputs - known).square()
-    weight = observed.to(loss.dtype)
-    return ((loss * weight).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)).sum()
-
-
-def _dropout(share: float, seed: int, runs: range, device: torch.device) -> Callable[[Tensor], Tensor] | None:
-    """Return what leaves hidden values out, drawn for each run from its own stream; None for a share of 0."""
-    if not share:
-        return None
-    streams = [stream(seed, "dropout", run) for run in runs]
-
-    def dropped(hidden: Tensor) -> Tensor:
-        drawn = np.stack([s.random(hidden.shape[1:], dtype=np.float32) for s in streams])
-        return hidden * torch.from_numpy((drawn >= share) / np.float32(1 - share)).to(device)
-
-    return dropped

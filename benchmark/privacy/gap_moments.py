@@ -5,11 +5,17 @@ in the means and in the co-moments of the losses (candidates x candidates). Both
 over blocks of records, so memory does not grow with the number of records.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 #: Variance of a gap, in those of its two losses, below which it is one of rounding.
 ROUNDING = 1e-13
+
+
+class NotFiniteError(ValueError):
+    """A loss is infinite or not a number."""
 
 
 class GapMoments:
@@ -47,25 +53,29 @@ class GapMoments:
 
         Raises
         ------
+        NotFiniteError
+            If a loss is not finite; nothing is added then.
         ValueError
-            If the shape does not fit or a loss is not finite.
+            If the shape does not fit.
         """
         block = np.asarray(losses, dtype=np.float64)
         if block.ndim != 2 or block.shape[0] != len(self._means):
             raise ValueError(f"losses need shape ({len(self._means)}, records), got {block.shape}")
-        if not np.isfinite(block).all():
-            raise ValueError("losses must be finite")
         if not (added := block.shape[1]):
             return
         lowest = block.min(0)
-        above = block - lowest
-        means = above.mean(1)
+        with np.errstate(invalid="ignore"):
+            above = block - lowest
+            means = above.mean(1)
+        level = lowest.mean()
+        if not (math.isfinite(level) and np.isfinite(means).all()):  # so is one of the losses
+            raise NotFiniteError("losses must be finite")
         above -= means[:, None]
         before, self.records = self.records, self.records + added
         step = means - self._means
         self._comoments += above @ above.T + np.outer(step, step) * (before * added / self.records)
         self._means += step * (added / self.records)
-        self._level += (lowest.mean() - self._level) * (added / self.records)
+        self._level += (level - self._level) * (added / self.records)
 
     def mean_losses(self) -> NDArray[np.float64]:
         """Return the mean loss of every candidate, shape (C,)."""

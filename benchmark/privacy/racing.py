@@ -13,14 +13,17 @@ Losses have heavier tails than normal variables, which is not simulated. How oft
 measured: ``python -m benchmarks.audit``.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.privacy.gap_moments import ROUNDING, GapMoments
+from benchmark.privacy.gap_moments import ROUNDING, GapMoments, NotFiniteError
 from benchmark.privacy.indicator import RunRate, resolution, run_rate
+from molecules.streams import stream
 
 #: Records of the first block: a share of all, and at least so many.
 FIRST_SHARE, FIRST = 1 / 16, 128
@@ -33,7 +36,15 @@ MISSED = 0.25
 Losses = Callable[[NDArray[np.intp], slice], Iterable[NDArray[np.float64]]]
 
 
-def raced_rate(losses: Losses, candidates: int, records: int, draws: np.random.Generator) -> RunRate:
+@lru_cache(maxsize=32)
+def race_order(seed: int, run: int, records: int) -> NDArray[np.int64]:
+    """Return the order in which the records of a run are evaluated, the same for all quantizers."""
+    order = stream(seed, "race", run).permutation(records)
+    order.flags.writeable = False
+    return order
+
+
+def raced_rate(losses: Losses, candidates: int, records: int) -> RunRate:
     """Return the indicator of one run, evaluating only what may decide it.
 
     Parameters
@@ -43,8 +54,6 @@ def raced_rate(losses: Losses, candidates: int, records: int, draws: np.random.G
         the records. The records must be in random order.
     candidates, records : int
         How many there are.
-    draws : numpy Generator
-        Of the simulations.
 
     Returns
     -------
@@ -56,13 +65,14 @@ def raced_rate(losses: Losses, candidates: int, records: int, draws: np.random.G
     """
     left, moments = np.arange(candidates), GapMoments(candidates)
     for block in _blocks(records):
-        for found in losses(left, block):
-            if not np.isfinite(found).all():
-                return RunRate.unknown("losses not finite", candidates, records)
-            moments.add(found)
+        try:
+            for found in losses(left, block):
+                moments.add(found)
+        except NotFiniteError:
+            return RunRate.unknown("losses not finite", candidates, records)
         if block.stop == records:
             break
-        told, may = _simulated(moments, records, draws)
+        told, may = _simulated(moments, records)
         if (rate := _agreed(told, resolution(records))) is not None:
             at = int(left[moments.best()])
             return RunRate(rate, rate - resolution(records), candidates, at, records)
@@ -88,9 +98,7 @@ def _blocks(records: int) -> Iterator[slice]:
         start, stop = stop, min(records, 2 * stop)
 
 
-def _simulated(
-    moments: GapMoments, records: int, draws: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _simulated(moments: GapMoments, records: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Simulate the evaluation on all records.
 
     Returns
@@ -101,24 +109,39 @@ def _simulated(
         Which candidates are the reference of one, or are needed for its minimum.
     """
     means, covariance, seen = moments.mean_losses(), moments.covariance(), moments.records
-    freedom = max(1, seen - len(means))
-    drawn = draws.standard_normal((DRAWS, len(means))) @ _root(covariance).T
-    drawn *= np.sqrt((1 / seen - 1 / records) * (seen - 1) / draws.chisquare(freedom, size=(DRAWS, 1)))
+    unit = math.sqrt((1 / seen - 1 / records) * (seen - 1))
+    drawn = _variates(len(means), max(1, seen - len(means))) @ (unit * _root(covariance)).T
     drawn += means - means.min()
     references = drawn.argmin(1)
-    rates = drawn - drawn[np.arange(DRAWS), references][:, None]
-    both = np.diag(covariance) + np.diag(covariance)[:, None]
+    drawn -= drawn[_EVERY, references][:, None]
+    own = covariance.diagonal()
+    both = own + own[:, None]
     twice = 2 * (both - 2 * covariance)
-    twice[twice <= 2 * ROUNDING * both] = np.inf  # the reference itself, and what acts exactly as it does
-    rates *= rates
-    rates /= (divisors := twice[references])
-    rates[np.isinf(divisors)] = np.inf
-    least = rates.min(1)
+    twice[twice <= 2 * ROUNDING * both] = np.nan  # the reference itself, and what acts exactly as it does
+    drawn *= drawn
+    drawn /= twice.take(references, 0)
+    least = np.fmin.reduce(drawn, axis=1)
     if not np.isfinite(least).all():  # candidates that act alike, perhaps: nothing is known of them
         return least, np.ones(len(means), dtype=np.bool_)
     kept = np.zeros(len(means), dtype=np.bool_)
     kept[references] = True
-    return least, _covering(rates <= least[:, None] + MISSED * resolution(records), kept)
+    return least, _covering(drawn <= (least + MISSED * resolution(records))[:, None], kept)
+
+
+_EVERY = np.arange(DRAWS)
+
+
+@lru_cache(maxsize=128)
+def _variates(candidates: int, freedom: int) -> NDArray[np.float64]:
+    """Return what simulations are made of: normal variables, over a root of chi-square of each simulation.
+
+    They are the same for all runs, so that they are drawn once: what differs from run to run is the losses.
+    """
+    draws = stream(0, "simulations", candidates)
+    normal = draws.standard_normal((DRAWS, candidates))
+    normal /= np.sqrt(draws.chisquare(freedom, size=(DRAWS, 1)))
+    normal.flags.writeable = False
+    return normal
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

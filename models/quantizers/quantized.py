@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -158,8 +159,9 @@ class Grid(Quantized):
         """Return ``(levels[codes] - zero) * scale``."""
         values = _looked_up(self.levels, self.codes)
         if self.zero is not None:
-            values = values - self._spread(self.zero)
-        return values * self._spread(self.scale)
+            values -= self._spread(self.zero)
+        values *= self._spread(self.scale)
+        return values
 
     def _spread(self, values: Tensor) -> Tensor:
         return spread_blocks(values, self.shape, self.block)
@@ -239,8 +241,32 @@ class Values(Quantized):
 
 
 def _looked_up(levels: Tensor, codes: Tensor) -> Tensor:
-    """Return ``levels[codes]``; indexing by 64-bit integers, which it would be, takes six times as long."""
+    """Return ``levels[codes]``, as new numbers.
+
+    Levels at equal distances are computed, in a third of the time, where that gives the very same numbers.
+    The others are looked up; by 64-bit integers, which indices would be, that takes six times as long.
+    """
+    if (equal := _equally_spaced(levels)) is not None:
+        shift, divisor = equal
+        values = codes.float()
+        if shift:
+            values += shift
+        return values if divisor == 1 else values.div_(divisor)
     return levels.index_select(0, codes.flatten().int()).view(codes.shape)
+
+
+def _equally_spaced(levels: Tensor) -> tuple[float, float] | None:
+    """Return a shift and a divisor by which levels are ``(code + shift) / divisor``, bit by bit, or None."""
+    if levels.device.type != "cpu" or not 2 <= len(levels) <= 256:
+        return None
+    given = levels.numpy()
+    step = float(given[1]) - float(given[0])
+    if not 0 < step <= 2:
+        return None
+    divisor = round(2 / step) / 2  # halves: levels of sign are -1 and 1
+    shift = round(2 * float(given[0]) * divisor) / 2
+    computed = (np.arange(len(given), dtype=np.float32) + np.float32(shift)) / np.float32(divisor)
+    return (shift, divisor) if computed.tobytes() == given.tobytes() else None
 
 
 def spread_blocks(values: Tensor, shape: tuple[int, int], block: tuple[int, int] | None) -> Tensor:

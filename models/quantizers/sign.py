@@ -14,6 +14,7 @@ from models.quantizers.base import (
     check_weight,
     unit_scale,
 )
+from models.quantizers.order_statistic import exceeds
 from models.quantizers.quantized import Grid, Quantized
 
 
@@ -45,7 +46,7 @@ class Sign(Quantizer):
     def quantize(self, weight: Tensor) -> Quantized:
         """Quantize every matrix of ``weight``, shape (..., out, in): codes 0 and 1 stand for -s and +s."""
         weight = check_weight(weight)
-        codes = (weight >= 0).to(torch.uint8)  # -0.0 >= 0 too: both zeros are positive
+        codes = 1 - exceeds(weight.new_zeros(()), weight)  # both zeros are positive
         levels = weight.new_tensor([-1.0, 1.0])
         if self.scale == "none":
             return Grid(codes, levels, unit_scale(weight), stored="nothing")
