@@ -8,6 +8,7 @@ from torch import Tensor
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, check_bits, check_weight
 from models.quantizers.blocks import divisor
 from models.quantizers.clipped import Clipped
+from models.quantizers.order_statistic import ascending, stable_order
 from models.quantizers.quantized import Codebook, Quantized, code_dtype
 
 #: Most steps of Lloyd's algorithm.
@@ -51,10 +52,9 @@ class KMeans(Quantizer):
         weight = check_weight(weight)
         flat = weight.flatten(-2)
         scale = divisor(flat.abs().amax(-1, keepdim=True))
-        unit = (flat / scale).double()  # squares of huge and tiny weights stay numbers
-        rising = unit.sort(-1).values
+        rising = ascending(flat / scale).double()  # squares of huge and tiny weights stay numbers
         count = 2**self.bits
-        if unit.shape[-1] <= EXACT:
+        if rising.shape[-1] <= EXACT:
             centres = _exact(rising, count)
         else:
             starts = [_quantiles(rising, count), _grid(weight, scale, self.bits)]
@@ -102,7 +102,7 @@ class Quantile(Quantizer):
         weight = check_weight(weight)
         flat = weight.flatten(-2)
         count, size = 2**self.bits, flat.shape[-1]
-        order = flat.argsort(stable=True, dim=-1)
+        order = stable_order(flat)
         bins = torch.arange(size, device=flat.device) * count // size
         codes = torch.empty(flat.shape, dtype=torch.int64, device=flat.device)
         codes.scatter_(-1, order, bins.expand(flat.shape))

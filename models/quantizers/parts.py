@@ -1,5 +1,6 @@
 """A bank quantized in parts that stay in a core's cache: faster for many matrices, and memory stays flat."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -45,13 +46,11 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
     if count <= step:
         return quantized(weight, inputs)
     flat = weight.reshape(count, *shape)
-    given = None if inputs is None else _flat(inputs, lead)
     whole: dict[str, Tensor] = {}
-    for start in range(0, count, step):
-        part = slice(start, start + step)
-        piece = quantized(flat[part], None if given is None else given[part])
+    for part, own_inputs in _parts(lead, inputs, step):
+        piece = quantized(flat[part], own_inputs)
         each = piece.of_each()
-        if not start:
+        if not whole:
             whole = {name: own.new_empty((count, *own.shape[1:])) for name, own in each.items()}
         if isinstance(piece, Values) or any(
             (own.shape[1:], own.dtype) != (whole[name].shape[1:], whole[name].dtype)
@@ -63,13 +62,29 @@ def quantize_in_parts(quantizer: Quantizer, weight: Tensor, layer: Layer | None 
     return replace(piece, **{name: own.reshape(*lead, *own.shape[1:]) for name, own in whole.items()})
 
 
-def _flat(inputs: Tensor, lead: torch.Size) -> Tensor:
-    """Return inputs with one leading axis; those that all matrices share are not copied."""
-    each = inputs.shape[-2:]
+def _parts(lead: torch.Size, inputs: Tensor | None, step: int) -> Iterator[tuple[slice, Tensor | None]]:
+    """Yield some matrices at once, counted along all leading axes, and what goes into them.
+
+    Where all snapshots of a run, or all matrices, are given the same inputs, a part is of such: nothing is
+    copied, and second moments of a part are computed once.
+    """
+    count = lead.numel()
+    if inputs is None:
+        yield from ((slice(start, start + step), None) for start in range(0, count, step))
+        return
+    own, each = len(lead), inputs.shape[-2:]
     spread = inputs.expand(*lead, *each)
-    if not any(spread.stride()[: len(lead)]):
-        return spread[(0,) * len(lead)].expand(lead.numel(), *each)
-    return spread.reshape(lead.numel(), *each)
+    while own and spread.stride(own - 1) == 0:
+        own -= 1
+    groups = spread[(slice(None),) * own + (0,) * (len(lead) - own)].reshape(-1, *each)
+    alike = count // len(groups)
+    if alike == 1:
+        yield from ((slice(at, at + step), groups[at : at + step]) for at in range(0, count, step))
+        return
+    for group, shared in enumerate(groups):
+        for start in range(group * alike, stop := (group + 1) * alike, step):
+            part = slice(start, min(start + step, stop))
+            yield part, shared.expand(part.stop - start, *each)
 
 
 def dequantize_in_parts(quantized: Quantized) -> Tensor:

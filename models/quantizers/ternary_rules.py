@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.quantizers.base import FAMILIES, QUANTIZERS, Quantizer, bits_of_levels, check_weight
 from models.quantizers.blocks import divisor
+from models.quantizers.order_statistic import ascending
 from models.quantizers.quantized import Grid, Quantized
 
 #: How the threshold below which weights become zero, and the scale of the others, are found.
@@ -80,7 +81,7 @@ class TernaryRule(Quantizer):
 
 def _optimal(magnitude: Tensor) -> tuple[Tensor, Tensor]:
     """Return which weights are kept, and their mean, at the least squared error."""
-    falling = magnitude.flatten(-2).sort(dim=-1, descending=True).values
+    falling = ascending(magnitude.flatten(-2)).flip(-1)
     largest = falling[..., :1].double()
     unit = falling.double() / divisor(largest)  # squares of huge weights stay finite
     sums = unit.cumsum(-1)

@@ -154,3 +154,23 @@ def test_second_moments_bound_how_many_matrices_go_at_once(monkeypatch):
     apart = parts.quantize_in_parts(QUANTIZERS["gptq-3"], made.weights[0], layer)
     assert at_once == [10, 4, 4, 2]
     assert torch.equal(apart.codes, whole.codes)
+
+
+def test_snapshots_of_a_run_share_the_second_moment_of_its_members(monkeypatch):
+    made, members = snapshots(), torch.randn(2, 30, 9, generator=torch.Generator().manual_seed(1))
+    given = []
+    quantize = Gptq.quantize_layer
+
+    def seen(self, weight, layer):
+        given.append((len(weight), layer.inputs.stride(0)))
+        return quantize(self, weight, layer)
+
+    layer = Layer(0, 3, members[:, None].expand(2, 5, -1, -1))
+    monkeypatch.setattr(parts, "PART", 3 * made.weights[0][0, 0].numel())
+    monkeypatch.setattr(Gptq, "quantize_layer", seen)
+    found = parts.quantize_in_parts(QUANTIZERS["gptq-3"], made.weights[0], layer)
+    assert given == [(3, 0), (2, 0), (3, 0), (2, 0)]
+    for run, own in enumerate(members):
+        for epoch in range(5):
+            alone = QUANTIZERS["gptq-3"].quantize_layer(made.weights[0][run, epoch], Layer(0, 3, own))
+            assert torch.equal(found.codes[run, epoch], alone.codes)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.quantizers.order_statistic import FEWEST, counts, exceeds, order_statistic
+from models.quantizers.order_statistic import (
+    FEWEST,
+    ascending,
+    counts,
+    exceeds,
+    order_statistic,
+    stable_order,
+)
 
 
 def rows(kind: str, length: int) -> np.ndarray:
@@ -57,3 +64,13 @@ def test_comparisons_are_those_of_torch():
     left, right = torch.tensor([[-1.0, 0.0], [-0.0, 2.0]]), torch.tensor([[0.0], [1.0]])
     assert torch.equal(exceeds(left, right), (left > right).to(torch.uint8))
     assert exceeds(left, right).dtype == torch.uint8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_orders_are_those_of_torch(kind):
+    values = torch.from_numpy(rows(kind, 700).astype(np.float32)) - 1
+    values[0, :9] = torch.tensor([0.0, -0.0, 0.0, -1e-45, 1e-45, -0.0, 3e38, -3e38, 0.0])
+    before = values.clone()
+    assert torch.equal(ascending(values), values.sort(-1).values)
+    assert torch.equal(stable_order(values), values.argsort(stable=True, dim=-1))
+    assert torch.equal(values.view(torch.int32), before.view(torch.int32))
