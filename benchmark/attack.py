@@ -1,7 +1,8 @@
 """The attacks of a cell: signals of every quantizer over all runs, the attacks, and who is exposed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData
 from benchmark.evaluate_block import RECORD_BLOCK
 from benchmark.privacy.attacks import ATTACKS, Signals
-from benchmark.privacy.attacks.signals import margins, trace_epochs
+from benchmark.privacy.attacks.signals import TRACE_POINTS, BlockSignals, margins, trace_epochs
 from benchmark.privacy.exposure import FEWEST_RUNS, exposures
 from benchmark.privacy.panel import attack_all, cross_scored, why_not
 from benchmark.quantized_block import QuantizedBlock
@@ -57,6 +58,7 @@ def attack_quantizers(
     blocks: Sequence[Bank],
     progress: Progress = SILENT,
     workers: int = 1,
+    kept: Callable[[str, range], BlockSignals | None] = lambda name, runs: None,  # noqa: ARG005
 ) -> Iterator[tuple[str, Found]]:
     """Yield the name of every quantizer and what attacks found on it.
 
@@ -70,13 +72,17 @@ def attack_quantizers(
         Every block of runs, :func:`traced`.
     workers : int
         Most processes that share the quantizers.
+    kept : callable
+        Given the name of a quantizer and the runs of a block, returns what was read of it before, or None.
     """
     with progress.stage("attacking", len(quantizers)) as step:
-        full = signals_of(blocks, QUANTIZERS[FULL_PRECISION], data)
+        full = signals_of(blocks, QUANTIZERS[FULL_PRECISION], data, partial(kept, FULL_PRECISION))
 
         def attack(name: str, listener: Listener) -> Found:
             quantized = name != FULL_PRECISION
-            target = signals_of(blocks, quantizers[name], data) if quantized else full
+            target = full
+            if quantized:
+                target = signals_of(blocks, quantizers[name], data, partial(kept, name))
             figures, records = attack_all(target, full, quantized=quantized), exposed_records(target, data)
             listener.advance(1)
             return Found(figures, records, replace(target, trace=None))
@@ -84,7 +90,12 @@ def attack_quantizers(
         yield from shared_out(attack, list(quantizers), workers, Listener(step, progress.note))
 
 
-def signals_of(blocks: Sequence[Bank], quantizer: Quantizer, data: CellData) -> Signals:
+def signals_of(
+    blocks: Sequence[Bank],
+    quantizer: Quantizer,
+    data: CellData,
+    kept: Callable[[range], BlockSignals | None] = lambda runs: None,  # noqa: ARG005
+) -> Signals:
     """Return the signals of every run and record of the pool under a quantizer.
 
     Parameters
@@ -95,28 +106,62 @@ def signals_of(blocks: Sequence[Bank], quantizer: Quantizer, data: CellData) -> 
         What they are quantized by.
     data : CellData
         Of the cell.
+    kept : callable
+        Given the runs of a block, returns what was read of it before, or None.
     """
     # written into room that is there: small pieces between what models compute would scatter the memory
     shape, done = data.pool_labels.shape, 0
     margin = np.empty((len(data.members), *shape), dtype=np.float32)
     trace = np.empty((len(data.members), blocks[0].kept, shape[0]), dtype=np.float32)
     for block in blocks:
-        models = QuantizedBlock(block, quantizer, data)
-        centre, spread = (part.to(data.pool.device)[:, None] for part in (block.centre, block.spread))
-        labels = (data.pool_labels - centre) / spread
         runs = slice(done, done := done + len(block.centre))
-        for start in range(0, len(data.pool), RECORD_BLOCK):
-            records = slice(start, start + RECORD_BLOCK)
-            margin[runs, records], trace[runs, :, records] = _read(models, records, labels[:, records])
+        found = kept(block.runs)
+        if found is None:
+            block_signals(
+                QuantizedBlock(block, quantizer, data), range(block.kept), (margin[runs], trace[runs])
+            )
+        else:
+            margin[runs], trace[runs] = found
     return Signals(data.kind, margin, trace[:, -1], trace, data.members)
 
 
-def _read(
-    models: QuantizedBlock, records: slice, labels: Tensor
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def block_signals(
+    models: QuantizedBlock, snapshots: Sequence[int], into: BlockSignals | None = None
+) -> BlockSignals:
+    """Return what attacks read of one block of runs.
+
+    Parameters
+    ----------
+    models : QuantizedBlock
+        The block under a quantizer.
+    snapshots : sequence of int
+        Those of the loss trace, the published one last.
+    into : BlockSignals or None
+        Room for it.
+    """
+    data, bank = models.data, models.bank
+    if into is None:
+        runs, (records, targets) = len(bank.centre), data.pool_labels.shape
+        margin = np.empty((runs, records, targets), dtype=np.float32)
+        into = margin, np.empty((runs, len(snapshots), records), dtype=np.float32)
+    centre, spread = (part.to(data.pool.device)[:, None] for part in (bank.centre, bank.spread))
+    labels = (data.pool_labels - centre) / spread
+    for start in range(0, len(data.pool), RECORD_BLOCK):
+        some = slice(start, start + RECORD_BLOCK)
+        into[0][:, some], into[1][:, :, some] = _read(models, snapshots, some, labels[:, some])
+    return into
+
+
+def kept_signals_bytes(data: CellData) -> int:
+    """Return the bytes of the signals of one quantizer over all runs."""
+    records, targets = data.pool_labels.shape
+    return 4 * len(data.members) * records * (targets + TRACE_POINTS)
+
+
+def _read(models: QuantizedBlock, snapshots: Sequence[int], records: slice, labels: Tensor) -> BlockSignals:
     """Return the margins by the last snapshots (runs, m, T), and the losses by all of them (runs, P, m)."""
     kind, losses = models.data.kind, []
-    for snapshot in range(models.bank.kept):
+    for snapshot in snapshots:
         outputs = models.outputs((slice(None), snapshot), Part.POOL, records)
         losses.append(record_losses(kind, outputs, labels).float())
     margin = margins(kind, outputs.cpu().numpy(), labels.cpu().numpy())

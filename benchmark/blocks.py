@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from benchmark.frame_file import read_frame, write_frame
 from benchmark.plan import Cell, derived_keys
+from benchmark.privacy.attacks.signals import BlockSignals
 from models.bank_file import load_bank, save_bank
 from models.block_runs import BLOCK_RUNS
 from models.heads import Bank
-from models.tensor_file import stored_content
+from models.tensor_file import read_tensors, save_tensors, stored_content
 from molecules.cache import content_key
 from molecules.errors import DataError
 from molecules.progress import Progress
@@ -133,6 +135,37 @@ class BlockStore:
         """Keep figures derived from all runs."""
         facts: dict[str, object] = {"key": self._derived_key(kind, name), "banks": [*banks]}
         write_frame(self._derived_path(kind, name), rows, facts)
+
+    def signals(self, runs: range, name: str, bank: str) -> BlockSignals | None:
+        """Return what attacks read of a block under a quantizer, as far as it was kept from the evaluation.
+
+        Parameters
+        ----------
+        bank : str
+            Content of the block of trained runs that it must be of.
+        """
+        kept = read_tensors(
+            self._signals_path(runs, name), self._signals_key(runs, name, bank), self._progress
+        )
+        return None if kept is None else (kept["margin"].numpy(), kept["trace"].numpy())
+
+    def save_signals(self, runs: range, name: str, signals: BlockSignals, bank: str) -> None:
+        """Keep what attacks read of a block under a quantizer until they do."""
+        margin, trace = map(torch.from_numpy, signals)
+        key = self._signals_key(runs, name, bank)
+        save_tensors(self._signals_path(runs, name), {"margin": margin, "trace": trace}, key)
+
+    def forget_signals(self, name: str) -> None:
+        """Take away what attacks on a quantizer have read."""
+        if name in self._cell.quantizers:
+            for runs in self.blocks:
+                self._signals_path(runs, name).unlink(missing_ok=True)
+
+    def _signals_key(self, runs: range, name: str, bank: str) -> str:
+        return content_key(self._evaluation_key(runs, name), bank, derived_keys()["attacks"])
+
+    def _signals_path(self, runs: range, name: str) -> Path:
+        return self.folder / _block_name(runs) / f"{self._cell.quantizer_key(name)}.signals.safetensors"
 
     def _derived_key(self, kind: str, name: str) -> str:
         cell = self._cell

@@ -6,32 +6,33 @@ a stopped cell goes on where it was and ends in the same rows.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
-from benchmark.attack import attack_quantizers, signals_of, traced
+from benchmark.attack import block_signals, kept_signals_bytes
 from benchmark.blocks import BlockStore, Evaluation
 from benchmark.cell_data import CellData, cell_data
-from benchmark.evaluate_block import evaluate_block
+from benchmark.evaluate_block import evaluate_models
 from benchmark.exchangeability import exchangeability
 from benchmark.head_options import early_note
 from benchmark.memory import fitting, refuse_beyond_memory, sizes_of
 from benchmark.metrics import scored_targets
 from benchmark.plan import Cell
-from benchmark.privacy.attacks import Signals
-from benchmark.releases import attack_releases
+from benchmark.privacy.attacks.signals import trace_epochs
+from benchmark.quantized_block import QuantizedBlock
 from benchmark.together import together
 from benchmark.tuned_data import Part
 from benchmark.workers import Listener, shared_out, worker_count
 from models.heads import Bank
 from models.train_bank import train_block
-from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
 from molecules.threads import one_blas_thread
 from tasks.twins import twins_of, twins_text
 
+#: Most bytes of what attacks read that are kept from the evaluation until then; beyond, heads are quantized
+#: again.
+SIGNALS = 2 << 30
 #: Names of the two stages of a block of runs.
 TRAINING, EVALUATING = "training heads", "quantizing and evaluating"
 
@@ -46,7 +47,8 @@ def evaluate_cell(
     cell : Cell
         What to measure, and on which device.
     attacked : bool
-        Whether :func:`attack_cell` comes after it: nothing is trained if attacks will not fit into memory.
+        Whether :func:`benchmark.attack_cell.attack_cell` comes after it: nothing is trained if attacks will
+        not fit into memory, and what they read of the quantized heads is kept for them.
     workers : int or None
         Most processes that share the work; None for as many as there are threads. Rows are the same.
 
@@ -73,7 +75,7 @@ def evaluate_cell(
         progress.note(f"evaluation: reused {reused} of {wanted} blocks of quantizer x runs")
     _train_missing(cell, data, store, unfinished, progress, workers)
     found |= _evaluate_missing(
-        cell, data, store, {runs: found[runs] for runs in unfinished}, progress, workers
+        cell, data, store, {runs: found[runs] for runs in unfinished}, progress, workers, attacked=attacked
     )
     rows = pd.concat(
         [found[runs][name].rows.assign(quantizer=name) for name in cell.quantizers for runs in store.blocks],
@@ -119,91 +121,6 @@ def evaluate_runs(cell: Cell, data: CellData, runs: range, progress: Progress = 
         _evaluate_missing(cell, data, store, {runs: found}, progress)
 
 
-@dataclass(frozen=True)
-class Attacked:
-    """What attacks found on a cell.
-
-    Attributes
-    ----------
-    attacks : DataFrame
-        The rows of :func:`benchmark.privacy.panel.attack_all`, with ``quantizer``.
-    records : DataFrame
-        The rows of :func:`benchmark.attack.exposed_records`, with ``quantizer``.
-    joint_release : DataFrame
-        See :func:`benchmark.releases.attack_releases`.
-    """
-
-    attacks: pd.DataFrame
-    records: pd.DataFrame
-    joint_release: pd.DataFrame
-
-
-def attack_cell(cell: Cell, progress: Progress = SILENT, *, workers: int | None = 1) -> Attacked:
-    """Try the attacks on every quantizer of a cell that has been evaluated, and on all of them together.
-
-    Parameters
-    ----------
-    cell : Cell
-        What was measured.
-    workers : int or None
-        As of :func:`evaluate_cell`.
-
-    Raises
-    ------
-    MolmisError
-        If trained runs that were lost cannot be made again bit by bit.
-    """
-    store = BlockStore(cell, progress)
-    contents = [store.trained_content(runs) for runs in store.blocks]
-    kinds = ("attacks", "records")
-    kept = {name: [store.derived(kind, name, contents) for kind in kinds] for name in cell.quantizers}
-    found = {name: [frame for frame in frames if frame is not None] for name, frames in kept.items()}
-    missing = {name: cell.quantizers[name] for name, frames in found.items() if len(frames) < len(kinds)}
-    joint = store.derived("joint_release", "", contents)
-    if len(missing) < len(found):
-        progress.note(f"attacks: reused those on {len(found) - len(missing)} of {len(found)} quantizers")
-    if missing or joint is None:
-        data = cell_data(cell)  # what was reused has been said by the evaluation
-        phases = {"train": False, "evaluate": False, "attack": True}
-        refuse_beyond_memory(sizes_of(cell, data), cell.quantizers, cell.device, **phases)
-        blocks = [_traced(cell, data, store, *block) for block in zip(store.blocks, contents, strict=True)]
-        published = {}
-        count = _workers(cell, data, workers, attack=True)
-        for name, tried in attack_quantizers(missing, data, blocks, progress, count) if missing else ():
-            found[name] = [tried.figures, tried.records]
-            for kind, frame in zip(kinds, found[name], strict=True):
-                store.save_derived(kind, name, frame, contents)
-            published[name] = tried.published
-        if joint is None:
-            joint = attack_releases(cell.quantizers, data, blocks, published, progress)
-            store.save_derived("joint_release", "", joint, contents)
-    attacks, records = (
-        pd.concat([f[k].assign(quantizer=name) for name, f in found.items()], ignore_index=True)
-        for k in range(2)
-    )
-    return Attacked(attacks, records, joint)
-
-
-def published_signals(cell: Cell, progress: Progress = SILENT) -> dict[str, Signals]:
-    """Return the signals of the published heads of every quantizer, of a cell that has been evaluated.
-
-    Raises
-    ------
-    MolmisError
-        As :func:`attack_cell`.
-    """
-    store, data = BlockStore(cell, progress), cell_data(cell)
-    blocks = [
-        _traced(cell, data, store, runs, store.trained_content(runs)).keeping([-1]) for runs in store.blocks
-    ]
-    with progress.stage("margins", len(cell.quantizers)) as step:
-        found = {}
-        for name, quantizer in cell.quantizers.items():
-            found[name] = signals_of(blocks, quantizer, data)
-            step(1)
-    return found
-
-
 def trained_block(cell: Cell, data: CellData, runs: range, progress: Progress = SILENT) -> Bank:
     """Return a block of trained runs of a cell, from disk where it is there.
 
@@ -218,18 +135,7 @@ def trained_block(cell: Cell, data: CellData, runs: range, progress: Progress = 
     """
     store = BlockStore(cell, progress)
     _train_missing(cell, data, store, [runs], progress)
-    return _bank(cell, data, store, runs)
-
-
-def _traced(cell: Cell, data: CellData, store: BlockStore, runs: range, content: str) -> Bank:
-    """Return what attacks look at of a block of runs, which must be the one that was evaluated."""
-    bank = _bank(cell, data, store, runs)
-    if store.bank_content(runs) != content:
-        raise MolmisError(
-            f"the trained runs {runs.start} to {runs.stop - 1} were lost and come out otherwise now; "
-            f"delete {store.folder} and run the cell again"
-        )
-    return traced(bank)
+    return bank_of(cell, data, store, runs)
 
 
 def refuse_large(cell: Cell, attacked: bool, data: CellData | None = None) -> None:
@@ -290,13 +196,13 @@ def _train_missing(
             for runs in group:
                 store.save_bank(made.block(runs))
 
-        count = _workers(cell, data, workers, train=True) if len(groups) > 1 else 1
+        count = workers_of(cell, data, workers, train=True) if len(groups) > 1 else 1
         with progress.stage(TRAINING, cell.protocol.head.epochs * len(missing)) as step:
             for _ in shared_out(train, groups, count, Listener(step, progress.note)):
                 pass
 
 
-def _workers(
+def workers_of(
     cell: Cell,
     data: CellData,
     wanted: int | None,
@@ -318,7 +224,7 @@ def _each(step: Callable[[int], None], group: Sequence[range], epochs: int) -> N
     step(epochs * len(group))
 
 
-def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
+def bank_of(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
     """Return a block of trained runs from disk; trained again where its tensors are not whole."""
     bank = store.bank(runs)
     if bank is None:
@@ -329,7 +235,7 @@ def _bank(cell: Cell, data: CellData, store: BlockStore, runs: range) -> Bank:
 
 def _whole(cell: Cell, data: CellData, store: BlockStore, runs: range) -> str:
     """Return the hash of a block of trained runs, after making sure here that its file is whole."""
-    _bank(cell, data, store, runs)
+    bank_of(cell, data, store, runs)
     content = store.bank_content(runs)
     if content is None:
         raise RuntimeError(f"the trained runs {runs.start} to {runs.stop - 1} vanished while they were used")
@@ -358,6 +264,8 @@ def _evaluate_missing(
     found: dict[range, dict[str, Evaluation]],
     progress: Progress,
     workers: int | None = 1,
+    *,
+    attacked: bool = False,
 ) -> dict[range, dict[str, Evaluation]]:
     """Return the evaluations of every quantizer over some blocks, computing those that are not there yet.
 
@@ -365,7 +273,10 @@ def _evaluate_missing(
     ----------
     found : dict of range to dict
         Blocks that are not finished, and the evaluations that are there.
+    attacked : bool
+        Whether what attacks read is kept.
     """
+    kept = attacked and kept_signals_bytes(data) * len(cell.quantizers) <= SIGNALS
     race = cell.protocol.seed if cell.protocol.race else None
 
     held: dict[range, Bank] = {}  # quantizers of one block come one after the other
@@ -374,9 +285,13 @@ def _evaluate_missing(
         runs, name = task
         if runs not in held:
             held.clear()
-            held[runs] = _bank(cell, data, BlockStore(cell, listener), runs)
+            held[runs] = bank_of(cell, data, BlockStore(cell, listener), runs)
         with one_blas_thread():
-            rows = evaluate_block(held[runs], cell.quantizers[name], data, race=race)
+            models = QuantizedBlock(held[runs], cell.quantizers[name], data)
+            rows = evaluate_models(models, race)
+            if kept:
+                signals = block_signals(models, trace_epochs(held[runs].kept))
+                store.save_signals(runs, name, signals, contents[runs])
         store.save_evaluation(runs, name, made := Evaluation(rows, contents[runs]))
         listener.advance(1)
         return made
@@ -388,7 +303,7 @@ def _evaluate_missing(
         for runs, evaluations in found.items()
     }
     tasks = [(runs, name) for runs, made in done.items() for name in cell.quantizers if name not in made]
-    count = _workers(cell, data, workers, evaluate=True) if len(tasks) > 1 else 1
+    count = workers_of(cell, data, workers, evaluate=True) if len(tasks) > 1 else 1
     with progress.stage(EVALUATING, len(tasks)) as step:
         for (runs, name), made in shared_out(evaluate, tasks, count, Listener(step, progress.note)):
             done[runs][name] = made

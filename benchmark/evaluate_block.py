@@ -30,16 +30,17 @@ PUBLISHED = (slice(None), -1)
 def evaluate_block(
     bank: Bank, quantizer: Quantizer, data: CellData, *, race: int | None = None
 ) -> pd.DataFrame:
-    """Measure one quantizer over one block of runs.
+    """Measure one quantizer over one block of runs; see :func:`evaluate_models`."""
+    return evaluate_models(QuantizedBlock(bank, quantizer, data), race)
+
+
+def evaluate_models(models: QuantizedBlock, race: int | None = None) -> pd.DataFrame:
+    """Measure the models of one block of runs.
 
     Parameters
     ----------
-    bank : Bank
-        The trained runs.
-    quantizer : Quantizer
-        What they are quantized by.
-    data : CellData
-        Of the cell.
+    models : QuantizedBlock
+        The trained runs under a quantizer.
     race : int or None
         Seed of the order of records in the races for the plain indicator; see
         :mod:`benchmark.privacy.racing`. If None, all candidates are evaluated on all records.
@@ -53,7 +54,7 @@ def evaluate_block(
         records; ``constant``, whether the published head predicts the same for every test record; ``bits,
         entropy_bits, zeros, coverage, model_coverage``; ``packed_bytes``, the size of the published file.
     """
-    models, runs = QuantizedBlock(bank, quantizer, data), bank.runs
+    runs = models.bank.runs
     rates = rates_of_runs(models, race)
     table: dict[str, object] = {
         "run": list(runs),
@@ -64,7 +65,7 @@ def evaluate_block(
         "records": [r.records for r in rates],
         "reason": [r.reason for r in rates],
     }
-    table |= _membership_losses(models, data.members[runs.start : runs.stop])
+    table |= _membership_losses(models, models.data.members[runs.start : runs.stop])
     table |= performance(models)
     table |= models.sizes()
     return pd.DataFrame(table)

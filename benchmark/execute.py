@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmark.attack_cell import attack_cell
 from benchmark.calibration import caveats
 from benchmark.encoder_text import seen_text
-from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.evaluate import evaluate_cell
 from benchmark.full_pool import full_pool
 from benchmark.metrics import metric_named, performance_unit
 from benchmark.plan import Cell, Protocol, derived_keys

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.attack import exposed_records
+from benchmark.attack_cell import attack_cell, published_signals
 from benchmark.cell_data import cell_data
-from benchmark.evaluate import attack_cell, evaluate_cell, published_signals
+from benchmark.evaluate import evaluate_cell
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import ENCODERS
 from models.quantizers.zoo import resolve

@@ -56,8 +56,8 @@ def fig1(
         paths = [writable_file(out / name, "--out") for name in FILES]
         from rich.console import Console
 
+        from benchmark.attack_cell import published_signals
         from benchmark.cell_runs import CellRuns
-        from benchmark.evaluate import published_signals
         from benchmark.execute import Settings, measure_cell, plan_cell
         from benchmark.figure_file import save
         from benchmark.progress import Bar

@@ -111,7 +111,7 @@ def fig2(
         import pandas as pd
         from rich.console import Console
 
-        from benchmark.evaluate import published_signals
+        from benchmark.attack_cell import published_signals
         from benchmark.execute import Settings, measure_cell, plan_cell
         from benchmark.figure_file import save
         from benchmark.progress import Bar

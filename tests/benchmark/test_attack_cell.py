@@ -1,5 +1,7 @@
 """Signals against a plain evaluation; attacks are kept, reused, and made on the very runs evaluated."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import torch
 
 from benchmark import attack, blocks, evaluate
 from benchmark.attack import attack_quantizers, signals_of, traced
+from benchmark.attack_cell import attack_cell
 from benchmark.cell_data import cell_data
-from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.evaluate import evaluate_cell
 from benchmark.privacy.attacks import ATTACKS
 from benchmark.privacy.attacks.signals import trace_epochs
 from benchmark.privacy.exposure import exposures
@@ -66,7 +69,7 @@ def test_attacks_are_reused_and_a_further_quantizer_is_attacked_alone(monkeypatc
         asked.extend(quantizers)
         return attack_quantizers(quantizers, *arguments)
 
-    monkeypatch.setattr(evaluate, "attack_quantizers", counted)
+    monkeypatch.setattr("benchmark.attack_cell.attack_quantizers", counted)
     listener = Listener()
     pd.testing.assert_frame_equal(attack_cell(cell(8), listener).attacks, whole)  # type: ignore[arg-type]
     assert asked == []
@@ -182,7 +185,7 @@ def test_lost_and_damaged_frames_beside_the_attacks_are_made_again(kind):
 def test_all_that_is_kept_is_reused(monkeypatch):
     evaluate_cell(cell(16))
     whole = attack_cell(cell(16))
-    monkeypatch.setattr(evaluate, "cell_data", None)  # looking at the data again would fail
+    monkeypatch.setattr("benchmark.attack_cell.cell_data", None)  # looking at the data again would fail
     again = attack_cell(cell(16))
     for kind in ("attacks", "records", "joint_release"):
         pd.testing.assert_frame_equal(getattr(again, kind), getattr(whole, kind))
@@ -198,3 +201,36 @@ def test_a_further_quantizer_is_a_further_version():
     for release in ("float32", "float32 + sign"):
         one, two = (f[f["release"] == release].reset_index(drop=True) for f in (few, more))
         pd.testing.assert_frame_equal(one, two)
+
+
+def kept_signals() -> list:
+    return sorted(evaluate.BlockStore(cell(8), SILENT).folder.rglob("*.signals.safetensors"))
+
+
+def test_what_attacks_read_is_kept_from_the_evaluation_until_then(own_cache, monkeypatch):
+    evaluate_cell(cell(8))
+    assert not kept_signals()
+    whole = attack_cell(cell(8))
+    shutil.rmtree(evaluate.BlockStore(cell(8), SILENT).folder)
+    evaluate_cell(cell(8), attacked=True)
+    assert len(kept_signals()) == 4  # two blocks of runs, two quantizers
+    with monkeypatch.context() as patched:
+        patched.setattr(attack, "QuantizedBlock", None)  # nothing is quantized again
+        found = attack_cell(cell(8))
+    for kind in ("attacks", "records", "joint_release"):
+        pd.testing.assert_frame_equal(getattr(found, kind), getattr(whole, kind))
+    assert not kept_signals()
+
+
+def test_kept_signals_that_are_damaged_or_too_many_are_made_again(own_cache, monkeypatch):
+    evaluate_cell(cell(8), attacked=True)
+    for path in kept_signals():
+        path.write_bytes(path.read_bytes()[:-8])
+    listener = Listener()
+    found = attack_cell(cell(8), listener).attacks  # type: ignore[arg-type]
+    assert sum("is damaged" in note for note in listener.notes) == 4
+    shutil.rmtree(evaluate.BlockStore(cell(8), SILENT).folder)
+    monkeypatch.setattr(evaluate, "SIGNALS", 1000)
+    evaluate_cell(cell(8), attacked=True)
+    assert not kept_signals()
+    pd.testing.assert_frame_equal(attack_cell(cell(8)).attacks, found)

@@ -16,7 +16,7 @@ from benchmark import blocks, evaluate
 from benchmark import evaluate_block as evaluate_block_module
 from benchmark.cell_data import CellData
 from benchmark.evaluate import evaluate_cell
-from benchmark.evaluate_block import evaluate_block
+from benchmark.evaluate_block import evaluate_block, evaluate_models
 from benchmark.plan import Cell, Protocol
 from models.encoders.base import Encoder
 from models.heads import Bank, HeadConfig
@@ -229,14 +229,14 @@ def test_what_was_finished_before_a_stop_is_not_done_again(done, small_blocks, m
             if len(calls) == limit:
                 raise StoppedError
             calls.append(arguments)
-            return evaluate_block(*arguments, **further)
+            return evaluate_models(*arguments, **further)
 
         return counted
 
-    monkeypatch.setattr(evaluate, "evaluate_block", stop_after(done))
+    monkeypatch.setattr(evaluate, "evaluate_models", stop_after(done))
     with pytest.raises(StoppedError):
         evaluate_cell(cell(8))
-    monkeypatch.setattr(evaluate, "evaluate_block", stop_after(4))
+    monkeypatch.setattr(evaluate, "evaluate_models", stop_after(4))
     monkeypatch.setattr(evaluate, "train_block", None)  # training again would fail
     listener = Listener()
     again, _ = evaluate_cell(cell(8), progress=listener)

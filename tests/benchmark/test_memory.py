@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmark import evaluate, memory
+from benchmark.attack_cell import attack_cell
 from benchmark.cell_data import cell_data
-from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.evaluate import evaluate_cell
 from benchmark.execute import Settings, measure
 from benchmark.export_head import Chosen, export_head
 from benchmark.memory import GIB, Sizes, refuse_beyond_memory, sizes_of

@@ -12,9 +12,10 @@ from rich.console import Console
 from sklearn import metrics
 
 from benchmark.artefact_report import artefact_report
+from benchmark.attack_cell import attack_cell
 from benchmark.calibration import public_molecules
 from benchmark.cell_data import cell_data, hold_apart
-from benchmark.evaluate import attack_cell, evaluate_cell, trained_block
+from benchmark.evaluate import evaluate_cell, trained_block
 from benchmark.execute import Settings, measure_cell, plan_cell
 from benchmark.export_head import Chosen, export_head
 from benchmark.full_pool import SEEDS, full_pool

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from benchmark import evaluate
 from benchmark.artefact_report import artefact_report
+from benchmark.attack_cell import attack_cell
 from benchmark.calibration import NORM_RECORDS, RECORDS, caveats, public_molecules
 from benchmark.cell_data import CellData, cell_data
-from benchmark.evaluate import attack_cell, evaluate_cell, trained_block
+from benchmark.evaluate import evaluate_cell, trained_block
 from benchmark.evaluate_block import evaluate_block
 from benchmark.execute import Settings, measure, measure_cell, plan_cell
 from benchmark.export_head import Chosen, export_head

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from benchmark import blocks, evaluate
+from benchmark.attack_cell import attack_cell
 from benchmark.blocks import BlockStore
-from benchmark.evaluate import attack_cell, evaluate_cell
+from benchmark.evaluate import evaluate_cell
 from benchmark.execute import Settings, plan_cell
 from benchmark.failures import RemoteError
 from benchmark.memory import fitting, sizes_of
@@ -257,18 +258,18 @@ def test_what_a_worker_finished_is_kept_where_another_fails(cell, monkeypatch, t
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "cache"))
     rows = evaluate_cell(cell)[0]
     monkeypatch.setenv("MOLMIS_CACHE", str(tmp_path / "other"))
-    real = evaluate.evaluate_block
+    real = evaluate.QuantizedBlock
 
     def failing(bank, quantizer, *arguments, **named):
         if quantizer == QUANTIZERS["uniform-2"]:
             raise MolmisError("no more")
         return real(bank, quantizer, *arguments, **named)
 
-    monkeypatch.setattr(evaluate, "evaluate_block", failing)
+    monkeypatch.setattr(evaluate, "QuantizedBlock", failing)
     with pytest.raises(MolmisError, match="no more"):
         evaluate_cell(cell, workers=2)
     store = BlockStore(cell, SILENT)
     assert {"float32", "sign"} <= {name for runs in store.blocks for name in store.evaluations(runs)}
-    monkeypatch.setattr(evaluate, "evaluate_block", real)
+    monkeypatch.setattr(evaluate, "QuantizedBlock", real)
     again = evaluate_cell(cell, workers=2)[0]
     np.testing.assert_array_equal(again["rate"], rows["rate"])

@@ -17,6 +17,11 @@ TRACE_POINTS = 3
 Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
+#: What attacks read of a block of runs: margins (runs, N, T) of the published heads, and losses (runs, P, N)
+#: of the snapshots of the trace.
+BlockSignals = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
 @dataclass(frozen=True, eq=False)
 class Signals:
     """Signals of one quantizer over all runs and all records of the pool.
