@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,8 @@ from molecules.progress import SILENT, Progress
 
 #: The quantizer whose heads are the full-precision shadows.
 FULL_PRECISION = "float32"
+#: Given a quantizer's name, the runs of a block and what is told of notes, what was read of the block before.
+Kept = Callable[[str, range, Listener], BlockSignals | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def attack_quantizers(
     blocks: Sequence[Bank],
     progress: Progress = SILENT,
     workers: int = 1,
-    kept: Callable[[str, range], BlockSignals | None] = lambda name, runs: None,  # noqa: ARG005
+    kept: Kept = lambda name, runs, listener: None,  # noqa: ARG005
 ) -> Iterator[tuple[str, Found]]:
     """Yield the name of every quantizer and what attacks found on it.
 
@@ -73,21 +74,25 @@ def attack_quantizers(
     workers : int
         Most processes that share the quantizers.
     kept : callable
-        Given the name of a quantizer and the runs of a block, returns what was read of it before, or None.
+        Given the name of a quantizer, the runs of a block and what is told of notes, returns what was read of
+        it before, or None.
     """
     with progress.stage("attacking", len(quantizers)) as step:
-        full = signals_of(blocks, QUANTIZERS[FULL_PRECISION], data, partial(kept, FULL_PRECISION))
+        listener = Listener(step, progress.note)
+
+        def signals(name: str, quantizer: Quantizer, listener: Listener) -> Signals:
+            return signals_of(blocks, quantizer, data, lambda runs: kept(name, runs, listener))
+
+        full = signals(FULL_PRECISION, QUANTIZERS[FULL_PRECISION], listener)
 
         def attack(name: str, listener: Listener) -> Found:
             quantized = name != FULL_PRECISION
-            target = full
-            if quantized:
-                target = signals_of(blocks, quantizers[name], data, partial(kept, name))
+            target = signals(name, quantizers[name], listener) if quantized else full
             figures, records = attack_all(target, full, quantized=quantized), exposed_records(target, data)
             listener.advance(1)
             return Found(figures, records, replace(target, trace=None))
 
-        yield from shared_out(attack, list(quantizers), workers, Listener(step, progress.note))
+        yield from shared_out(attack, list(quantizers), workers, listener)
 
 
 def signals_of(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from benchmark.attack import FULL_PRECISION, attack_quantizers, signals_of, traced
+from benchmark.attack import attack_quantizers, signals_of, traced
 from benchmark.blocks import BlockStore
 from benchmark.cell_data import CellData, cell_data
 from benchmark.evaluate import bank_of, workers_of
@@ -13,6 +13,7 @@ from benchmark.plan import Cell
 from benchmark.privacy.attacks import Signals
 from benchmark.privacy.attacks.signals import BlockSignals
 from benchmark.releases import attack_releases
+from benchmark.workers import Listener
 from models.heads import Bank
 from molecules.errors import MolmisError
 from molecules.progress import SILENT, Progress
@@ -69,9 +70,10 @@ def attack_cell(cell: Cell, progress: Progress = SILENT, *, workers: int | None 
         published = {}
         count = workers_of(cell, data, workers, attack=True)
 
-        def kept_signals(name: str, runs: range) -> BlockSignals | None:
-            place = store.blocks.index(runs)
-            return store.signals(runs, name, contents[place]) if name in cell.quantizers else None
+        def kept_signals(name: str, runs: range, listener: Listener) -> BlockSignals | None:
+            if name not in cell.quantizers:
+                return None
+            return BlockStore(cell, listener).signals(runs, name, contents[store.blocks.index(runs)])
 
         tries = attack_quantizers(missing, data, blocks, progress, count, kept_signals) if missing else ()
         for name, tried in tries:
@@ -79,12 +81,10 @@ def attack_cell(cell: Cell, progress: Progress = SILENT, *, workers: int | None 
             for kind, frame in zip(kinds, found[name], strict=True):
                 store.save_derived(kind, name, frame, contents)
             published[name] = tried.published
-            if name != FULL_PRECISION:  # which all others are attacked beside
-                store.forget_signals(name)
         if joint is None:
             joint = attack_releases(cell.quantizers, data, blocks, published, progress)
             store.save_derived("joint_release", "", joint, contents)
-        store.forget_signals(FULL_PRECISION)
+    store.forget_signals()
     attacks, records = (
         pd.concat([f[k].assign(quantizer=name) for name, f in found.items()], ignore_index=True)
         for k in range(2)

@@ -13,7 +13,7 @@ import torch
 
 from benchmark.frame_file import read_frame, write_frame
 from benchmark.plan import Cell, derived_keys
-from benchmark.privacy.attacks.signals import BlockSignals
+from benchmark.privacy.attacks.signals import TRACE_POINTS, BlockSignals
 from models.bank_file import load_bank, save_bank
 from models.block_runs import BLOCK_RUNS
 from models.heads import Bank
@@ -21,6 +21,9 @@ from models.tensor_file import read_tensors, save_tensors, stored_content
 from molecules.cache import content_key
 from molecules.errors import DataError
 from molecules.progress import Progress
+
+#: How names of files end that hold what attacks read.
+_SIGNALS = ".signals.safetensors"
 
 
 @dataclass(frozen=True)
@@ -144,28 +147,26 @@ class BlockStore:
         bank : str
             Content of the block of trained runs that it must be of.
         """
-        kept = read_tensors(
-            self._signals_path(runs, name), self._signals_key(runs, name, bank), self._progress
-        )
+        key = self._signals_key(runs, name, bank)
+        kept = read_tensors(self._signals_path(runs, key), key, self._progress)
         return None if kept is None else (kept["margin"].numpy(), kept["trace"].numpy())
 
     def save_signals(self, runs: range, name: str, signals: BlockSignals, bank: str) -> None:
         """Keep what attacks read of a block under a quantizer until they do."""
         margin, trace = map(torch.from_numpy, signals)
         key = self._signals_key(runs, name, bank)
-        save_tensors(self._signals_path(runs, name), {"margin": margin, "trace": trace}, key)
+        save_tensors(self._signals_path(runs, key), {"margin": margin, "trace": trace}, key)
 
-    def forget_signals(self, name: str) -> None:
-        """Take away what attacks on a quantizer have read."""
-        if name in self._cell.quantizers:
-            for runs in self.blocks:
-                self._signals_path(runs, name).unlink(missing_ok=True)
+    def forget_signals(self) -> None:
+        """Take away what attacks have read, and what was left where they were never tried."""
+        for path in self.folder.glob(f"*/*{_SIGNALS}"):
+            path.unlink(missing_ok=True)
 
     def _signals_key(self, runs: range, name: str, bank: str) -> str:
-        return content_key(self._evaluation_key(runs, name), bank, derived_keys()["attacks"])
+        return content_key(self._evaluation_key(runs, name), bank, derived_keys()["attacks"], TRACE_POINTS)
 
-    def _signals_path(self, runs: range, name: str) -> Path:
-        return self.folder / _block_name(runs) / f"{self._cell.quantizer_key(name)}.signals.safetensors"
+    def _signals_path(self, runs: range, key: str) -> Path:
+        return self.folder / _block_name(runs) / f"{key}{_SIGNALS}"
 
     def _derived_key(self, kind: str, name: str) -> str:
         cell = self._cell

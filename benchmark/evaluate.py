@@ -26,6 +26,7 @@ from benchmark.tuned_data import Part
 from benchmark.workers import Listener, shared_out, worker_count
 from models.heads import Bank
 from models.train_bank import train_block
+from molecules.errors import DataError
 from molecules.progress import SILENT, Progress
 from molecules.threads import one_blas_thread
 from tasks.twins import twins_of, twins_text
@@ -289,10 +290,14 @@ def _evaluate_missing(
         with one_blas_thread():
             models = QuantizedBlock(held[runs], cell.quantizers[name], data)
             rows = evaluate_models(models, race)
-            if kept:
-                signals = block_signals(models, trace_epochs(held[runs].kept))
-                store.save_signals(runs, name, signals, contents[runs])
         store.save_evaluation(runs, name, made := Evaluation(rows, contents[runs]))
+        if kept:
+            with one_blas_thread():
+                signals = block_signals(models, trace_epochs(held[runs].kept))
+            try:
+                store.save_signals(runs, name, signals, contents[runs])
+            except DataError as error:  # a full disk, perhaps: attacks can do without
+                listener.note(f"attacks will quantize {name} anew: {error}")
         listener.advance(1)
         return made
 

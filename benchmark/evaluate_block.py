@@ -96,7 +96,8 @@ def _rate_of_run(models: QuantizedBlock, place: int, race: int | None) -> RunRat
     else:
         places = torch.from_numpy(race_order(race, bank.runs[place], len(held_out)).copy())
         order = held_out.index_select(0, places.to(held_out.device))
-        rate = raced_rate(lambda candidates, block: losses(candidates, order[block]), len(epochs), len(order))
+        run, count = bank.runs[place], len(epochs)
+        rate = raced_rate(lambda some, block: losses(some, order[block]), count, len(order), run)
     # the reference is told as the epoch it was, not as its place among the candidates
     return RunRate(
         rate.rate, rate.corrected, rate.candidates, _epoch(epochs, rate), rate.records, rate.reason

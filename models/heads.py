@@ -72,7 +72,7 @@ class Heads:
         """Index the leading axes of every tensor."""
         if isinstance(index, tuple) and len(index) == 2:
             run, chosen = index
-            # what a race asks for; else four times as slow
+            # what a race asks for, places from 0 on; else four times as slow
             if isinstance(run, int) and isinstance(chosen, np.ndarray) and chosen.dtype == np.int64:
                 if np.array_equal(chosen, np.arange(self.biases[0].shape[1])):
                     return self[run]

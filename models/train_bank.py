@@ -132,7 +132,8 @@ def train_block(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     orders = [stream(seed, "batches", run) for run in runs]
     missing = labels.isnan()
-    observed, known = (~missing).to(labels.dtype) if bool(missing.any()) else None, labels.nan_to_num(0.0)
+    known = torch.where(missing, 0.0, labels)
+    observed = (~missing).to(labels.dtype) if bool(missing.any()) else None
     kept = {step: place for place, step in enumerate(config.steps_kept(n_members))}
     now, done = Bank(trained.heads, centre, spread, first_run, encoders), 0
     bank = _room(now, len(kept))

@@ -54,7 +54,7 @@ class GapMoments:
         Raises
         ------
         NotFiniteError
-            If a loss is not finite; nothing is added then.
+            If a loss is not finite, or too large for sums to be; nothing is added then.
         ValueError
             If the shape does not fit.
         """
@@ -66,8 +66,7 @@ class GapMoments:
         lowest = block.min(0)
         with np.errstate(invalid="ignore"):
             above = block - lowest
-            means = above.mean(1)
-        level = lowest.mean()
+            means, level = above.mean(1), lowest.mean()
         if not (math.isfinite(level) and np.isfinite(means).all()):  # so is one of the losses
             raise NotFiniteError("losses must be finite")
         above -= means[:, None]

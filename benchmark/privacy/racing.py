@@ -29,6 +29,8 @@ from molecules.streams import stream
 FIRST_SHARE, FIRST = 1 / 16, 128
 #: Simulated evaluations, and the share of them that may lie outside of the resolution at either end.
 DRAWS, OUTSIDE = 256, 0.01
+#: Sets of normal variables that simulations are made of.
+SETS = 8
 #: Share of the resolution by which a simulated r may be missed where a candidate is dropped.
 MISSED = 0.25
 
@@ -44,7 +46,7 @@ def race_order(seed: int, run: int, records: int) -> NDArray[np.int64]:
     return order
 
 
-def raced_rate(losses: Losses, candidates: int, records: int) -> RunRate:
+def raced_rate(losses: Losses, candidates: int, records: int, run: int = 0) -> RunRate:
     """Return the indicator of one run, evaluating only what may decide it.
 
     Parameters
@@ -54,6 +56,8 @@ def raced_rate(losses: Losses, candidates: int, records: int) -> RunRate:
         the records. The records must be in random order.
     candidates, records : int
         How many there are.
+    run : int
+        Which run it is; see :func:`_normal`.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def raced_rate(losses: Losses, candidates: int, records: int) -> RunRate:
             return RunRate.unknown("losses not finite", candidates, records)
         if block.stop == records:
             break
-        told, may = _simulated(moments, records)
+        told, may = _simulated(moments, records, run)
         if (rate := _agreed(told, resolution(records))) is not None:
             at = int(left[moments.best()])
             return RunRate(rate, rate - resolution(records), candidates, at, records)
@@ -98,7 +102,7 @@ def _blocks(records: int) -> Iterator[slice]:
         start, stop = stop, min(records, 2 * stop)
 
 
-def _simulated(moments: GapMoments, records: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _simulated(moments: GapMoments, records: int, run: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Simulate the evaluation on all records.
 
     Returns
@@ -110,7 +114,8 @@ def _simulated(moments: GapMoments, records: int) -> tuple[NDArray[np.float64], 
     """
     means, covariance, seen = moments.mean_losses(), moments.covariance(), moments.records
     unit = math.sqrt((1 / seen - 1 / records) * (seen - 1))
-    drawn = _variates(len(means), max(1, seen - len(means))) @ (unit * _root(covariance)).T
+    drawn = _normal(run % SETS, len(means)) @ (unit * _root(covariance)).T
+    drawn /= _chi(run % SETS, max(1, seen - len(means)))
     drawn += means - means.min()
     references = drawn.argmin(1)
     drawn -= drawn[_EVERY, references][:, None]
@@ -131,17 +136,24 @@ def _simulated(moments: GapMoments, records: int) -> tuple[NDArray[np.float64], 
 _EVERY = np.arange(DRAWS)
 
 
-@lru_cache(maxsize=128)
-def _variates(candidates: int, freedom: int) -> NDArray[np.float64]:
-    """Return what simulations are made of: normal variables, over a root of chi-square of each simulation.
+def _normal(which: int, candidates: int) -> NDArray[np.float64]:
+    """Return normal variables, shape (DRAWS, C), that simulations are made of.
 
-    They are the same for all runs, so that they are drawn once: what differs from run to run is the losses.
+    There are few sets of them, of which each run uses one, so that they are drawn once: what differs from run
+    to run is the losses.
     """
-    draws = stream(0, "simulations", candidates)
-    normal = draws.standard_normal((DRAWS, candidates))
-    normal /= np.sqrt(draws.chisquare(freedom, size=(DRAWS, 1)))
-    normal.flags.writeable = False
-    return normal
+    return _drawn(which, 1 << max(candidates - 1, 63).bit_length())[:, :candidates]
+
+
+@lru_cache(maxsize=16)
+def _drawn(which: int, columns: int) -> NDArray[np.float64]:
+    return stream(0, "simulations", which).standard_normal((columns, DRAWS)).T
+
+
+@lru_cache(maxsize=1024)
+def _chi(which: int, freedom: int) -> NDArray[np.float64]:
+    """Return roots of chi-square variables, shape (DRAWS, 1)."""
+    return np.sqrt(stream(0, "freedom", which).chisquare(freedom, size=(DRAWS, 1)))
 
 
 def _root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -55,10 +55,10 @@ def stable_order(values: Tensor) -> Tensor:
 def order_statistic(values: Tensor, index: int) -> Tensor:
     """Return the number that would stand at a place of each row, were it sorted.
 
-    On a processor long rows are cut down first: a sixteenth of a row tells between which two numbers it must
-    be looked for, and one in ten or fewer lie there. That takes a quarter of the time of ``numpy.partition``
-    of the whole row, which takes a quarter of that of ``torch.kthvalue``. Where a sample misleads, the whole
-    row is looked through.
+    On a processor long rows are cut down first: a seventeenth of a row tells between which two numbers it
+    must be looked for, and of 8,192 numbers one in six or fewer lie there. That takes less than half of the
+    time of ``numpy.partition`` of the whole row, which takes a quarter of that of ``torch.kthvalue``. Where a
+    sample misleads, the whole row is looked through.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def order_statistic(values: Tensor, index: int) -> Tensor:
     """
     if values.device.type != "cpu":
         return values.kthvalue(index + 1, dim=-1, keepdim=True).values
-    rows = values.reshape(-1, values.shape[-1]).numpy()
+    rows = values.detach().reshape(-1, values.shape[-1]).numpy()
     if rows.shape[1] < FEWEST:
         found = np.partition(rows, index, axis=-1)[:, index].copy()
     else:

@@ -76,8 +76,8 @@ def _parts(lead: torch.Size, inputs: Tensor | None, step: int) -> Iterator[tuple
     spread = inputs.expand(*lead, *each)
     while own and spread.stride(own - 1) == 0:
         own -= 1
-    groups = spread[(slice(None),) * own + (0,) * (len(lead) - own)].reshape(-1, *each)
-    alike = count // len(groups)
+    groups = spread[(slice(None),) * own + (0,) * (len(lead) - own)].reshape(lead[:own].numel(), *each)
+    alike = lead[own:].numel()
     if alike == 1:
         yield from ((slice(at, at + step), groups[at : at + step]) for at in range(0, count, step))
         return

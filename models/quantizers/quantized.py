@@ -158,6 +158,8 @@ class Grid(Quantized):
     def dequantize(self) -> Tensor:
         """Return ``(levels[codes] - zero) * scale``."""
         values = _looked_up(self.levels, self.codes)
+        if values.dtype != torch.float32 or values.requires_grad:  # whatever others give
+            values = values.detach().to(torch.float32)
         if self.zero is not None:
             values -= self._spread(self.zero)
         values *= self._spread(self.scale)
@@ -248,7 +250,7 @@ def _looked_up(levels: Tensor, codes: Tensor) -> Tensor:
     """
     if (equal := _equally_spaced(levels)) is not None:
         shift, divisor = equal
-        values = codes.float()
+        values = codes.to(torch.float32, copy=True)
         if shift:
             values += shift
         return values if divisor == 1 else values.div_(divisor)
@@ -257,11 +259,11 @@ def _looked_up(levels: Tensor, codes: Tensor) -> Tensor:
 
 def _equally_spaced(levels: Tensor) -> tuple[float, float] | None:
     """Return a shift and a divisor by which levels are ``(code + shift) / divisor``, bit by bit, or None."""
-    if levels.device.type != "cpu" or not 2 <= len(levels) <= 256:
+    if levels.device.type != "cpu" or levels.dtype != torch.float32 or not 2 <= len(levels) <= 256:
         return None
-    given = levels.numpy()
+    given = levels.detach().numpy()
     step = float(given[1]) - float(given[0])
-    if not 0 < step <= 2:
+    if not 1e-6 < step <= 2:
         return None
     divisor = round(2 / step) / 2  # halves: levels of sign are -1 and 1
     shift = round(2 * float(given[0]) * divisor) / 2

@@ -18,7 +18,7 @@ from benchmark.privacy.exposure import exposures
 from benchmark.privacy.panel import cross_scored
 from models.quantizers import QUANTIZERS
 from models.train_bank import train_block
-from molecules.errors import MolmisError
+from molecules.errors import DataError, MolmisError
 from molecules.progress import SILENT
 from tasks.task import Kind
 from tests.benchmark.test_evaluate import CONFIG, SEED, cell, model, plain_loss, problem, with_scaled_weights
@@ -222,15 +222,31 @@ def test_what_attacks_read_is_kept_from_the_evaluation_until_then(own_cache, mon
     assert not kept_signals()
 
 
-def test_kept_signals_that_are_damaged_or_too_many_are_made_again(own_cache, monkeypatch):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kept_signals_that_are_damaged_or_too_many_are_made_again(workers, own_cache, monkeypatch):
     evaluate_cell(cell(8), attacked=True)
     for path in kept_signals():
         path.write_bytes(path.read_bytes()[:-8])
     listener = Listener()
-    found = attack_cell(cell(8), listener).attacks  # type: ignore[arg-type]
+    found = attack_cell(cell(8), listener, workers=workers).attacks  # type: ignore[arg-type]
+    assert not kept_signals()
     assert sum("is damaged" in note for note in listener.notes) == 4
     shutil.rmtree(evaluate.BlockStore(cell(8), SILENT).folder)
     monkeypatch.setattr(evaluate, "SIGNALS", 1000)
     evaluate_cell(cell(8), attacked=True)
     assert not kept_signals()
     pd.testing.assert_frame_equal(attack_cell(cell(8)).attacks, found)
+
+
+def test_a_full_disk_loses_no_evaluation(own_cache, monkeypatch):
+    rows = evaluate_cell(cell(8))[0]
+    shutil.rmtree(evaluate.BlockStore(cell(8), SILENT).folder)
+
+    def full(*arguments):
+        raise DataError("cannot write x: no space left on device")
+
+    monkeypatch.setattr(blocks.BlockStore, "save_signals", full)
+    listener = Listener()
+    found = evaluate_cell(cell(8), listener, attacked=True)[0]  # type: ignore[arg-type]
+    pd.testing.assert_frame_equal(found, rows)
+    assert "attacks will quantize sign anew: cannot write x: no space left on device" in listener.notes

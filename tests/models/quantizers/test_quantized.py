@@ -35,3 +35,17 @@ def test_weights_are_levels_times_scales_bit_by_bit(name):
     shifted = Grid(codes, levels, scale, zero).dequantize()
     assert torch.equal(((expected - zero) * scale).view(torch.int32), shifted.view(torch.int32))
     assert torch.equal(Grid(codes, levels, scale).levels.view(torch.int32), levels.view(torch.int32))
+
+
+def test_odd_levels_and_codes_change_nothing_of_the_caller():
+    codes, scale = torch.tensor([[0.0, 1.0, 2.0]]), torch.tensor([[1e5]])
+    before, levels = codes.clone(), torch.tensor([-1.0, 0.0, 1.0])
+    for kind in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        found = Grid(codes, levels.to(kind), scale).dequantize()
+        assert torch.equal(found, torch.tensor([[-1e5, 0.0, 1e5]]))
+        assert found.dtype == torch.float32
+        assert torch.equal(codes, before)
+    learned = levels.clone().requires_grad_()
+    assert torch.equal(Grid(codes, learned, scale).dequantize(), found)
+    assert _equally_spaced(torch.tensor([0.0, 1e-45])) is None
+    assert _equally_spaced(torch.tensor([0.0, 5e-324], dtype=torch.float64)) is None
