@@ -20,9 +20,9 @@ from benchmark.tuned_data import Part
 from models.heads import Bank, record_losses
 from models.quantizers import Quantizer
 
-#: Records evaluated at once: the hidden values of some twenty heads then stay in a core's cache, which is
-#: twice as fast as to write them to memory and read them again.
-RECORD_BLOCK = 512
+#: Records evaluated at once: the hidden values of so many heads then stay in a core's cache, which is twice
+#: as fast as to write them to memory and read them again.
+RECORD_BLOCK, HEADS = 512, 20
 #: The models that are published, among (runs, snapshots).
 PUBLISHED = (slice(None), -1)
 
@@ -86,8 +86,11 @@ def _rate_of_run(models: QuantizedBlock, place: int, race: int | None) -> RunRat
     every, wanted = np.array(epochs), (labels - centre) / spread
 
     def losses(candidates: NDArray[np.intp], records: Tensor) -> Iterator[NDArray[np.float64]]:
-        chosen = models.chosen((place, every[candidates]))
-        for block in torch.split(records, RECORD_BLOCK):
+        chosen, size = models.chosen((place, every[candidates])), RECORD_BLOCK
+        if race is not None:  # whose last candidates are few
+            size = max(size, size * HEADS // len(candidates))
+        for start in range(0, len(records), size):
+            block = records[start : start + size]
             own = wanted.index_select(0, block)
             yield record_losses(data.kind, chosen(part, block), own).cpu().numpy()
 

@@ -56,7 +56,6 @@ class QuantizedBlock:
         self._members = data.members[bank.runs.start : bank.runs.stop] if members is None else members
         self._own = None if data.tuned is None else self._own_encoders(data.tuned)
         self.heads = quantize_heads(bank.snapshots, quantizer, self._calibration())
-        self._on_device = to_device(self.heads.heads, data.pool.device)
 
     def _own_encoders(self, tuned: TunedData) -> tuple[TunedData, QuantizedEncoders]:
         """Return the molecules, and the encoders that were trained with the heads, quantized if they are."""
@@ -87,7 +86,8 @@ class QuantizedBlock:
 
     def chosen(self, models: Any) -> Callable[[Part, Tensor | slice], Tensor]:
         """Return what tells the outputs of some models, as :meth:`outputs` does, for records of a part."""
-        heads, device = self._on_device[models], self.data.pool.device
+        device = self.data.pool.device
+        heads = to_device(self.heads.at(models), device)
         if self._own is None:
 
             def heard(part: Part, records: Tensor | slice) -> Tensor:

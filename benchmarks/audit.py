@@ -251,7 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=64, help="heads of ours (default: 64)")
+    parser.add_argument("--runs", type=int, default=128, help="heads of ours (default: 128)")
     parser.add_argument("--plain", type=int, default=4, help="models of the sequential loop (default: 4)")
     parser.add_argument("--turns", type=int, default=3, help="turns, of which the best counts (default: 3)")
     parser.add_argument("--cores", type=int, default=1, help="how many compute (default: 1)")

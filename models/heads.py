@@ -1,9 +1,8 @@
 """A bank of MLP heads: how they are built and trained, what they say of records, and their snapshots."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -70,18 +69,7 @@ class Heads:
 
     def __getitem__(self, index: object) -> "Heads":
         """Index the leading axes of every tensor."""
-        if isinstance(index, tuple) and len(index) == 2:
-            run, chosen = index
-            # what a race asks for, places from 0 on; else four times as slow
-            if isinstance(run, int) and isinstance(chosen, np.ndarray) and chosen.dtype == np.int64:
-                if np.array_equal(chosen, np.arange(self.biases[0].shape[1])):
-                    return self[run]
-                places = torch.from_numpy(chosen).to(self.biases[0].device)
-                return self._each(lambda part: part[run].index_select(0, places))
-        return self._each(lambda part: part[index])  # type: ignore[index]
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Heads":
-        return Heads(tuple(map(change, self.weights)), tuple(map(change, self.biases)))
+        return Heads(tuple(w[index] for w in self.weights), tuple(b[index] for b in self.biases))  # type: ignore[index]
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Return the outputs of H stacked heads.

@@ -47,7 +47,7 @@ def published_head(
         described(quantizer),
         run or str(bank.runs[place]),
         tuple(layer.at((place, -1)) for layer in quantized.layers),
-        tuple(bias[place, -1] for bias in quantized.heads.biases),
+        tuple(bias[place, -1] for bias in quantized.biases),
         bank.centre[place],
         bank.spread[place],
         torch.zeros(len(origin.probe), len(origin.targets)),

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +24,53 @@ class QuantizedHeads:
 
     Attributes
     ----------
-    heads : Heads
-        Dequantized float32 weights, leading axes (runs, epochs); biases as they were.
     layers : tuple of Quantized
         Codes, levels and scales of each weight matrix, leading axes (runs, epochs).
+    biases : tuple of Tensor
+        As they were, leading axes (runs, epochs).
     bits : float
         Nominal bits per quantized weight.
     """
 
-    heads: Heads
     layers: tuple[Quantized, ...]
+    biases: tuple[Tensor, ...]
     bits: float
+    #: The run that was asked for last: a race asks for the same again and again.
+    _run: dict[int, Heads] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def heads(self) -> Heads:
+        """Dequantized float32 weights of all runs, leading axes (runs, epochs); biases as they were."""
+        return Heads(tuple(map(dequantize_in_parts, self.layers)), self.biases)
+
+    def at(self, index: Any) -> Heads:
+        """Return some of the dequantized heads, as ``heads[index]`` does, without all of them.
+
+        What a run needs then stays in a core's cache; that of a whole block would go through the memory.
+
+        Parameters
+        ----------
+        index : index
+            Of the axes (runs, epochs).
+        """
+        if isinstance(index, tuple) and isinstance(index[0], int) and isinstance(index[1], np.ndarray):
+            run, chosen = index
+            if run not in self._run:
+                self._run.clear()
+                self._run[run] = self._dequantized(run)
+            whole = self._run[run]
+            if np.array_equal(chosen, np.arange(len(whole.biases[0]))):
+                return whole
+            places = torch.from_numpy(chosen)
+            weights = tuple(weight.index_select(0, places) for weight in whole.weights)
+            return Heads(weights, tuple(bias.index_select(0, places) for bias in whole.biases))
+        return self._dequantized(index)
+
+    def _dequantized(self, index: Any) -> Heads:
+        if "heads" in self.__dict__:  # there already, as after a calibration
+            return self.heads[index]
+        weights = tuple(dequantize_in_parts(layer.at(index)) for layer in self.layers)
+        return Heads(weights, tuple(bias[index] for bias in self.biases))
 
     def distinct_epochs(self, run: int, beside: Sequence[bytes] | None = None) -> list[int]:
         """Return the epochs of the distinct candidates of a run, ascending.
@@ -92,12 +130,13 @@ class QuantizedHeads:
             return mean
 
         quantized = 0.0 if final[0].alphabet is None else float(counts.sum())
-        whole = self.heads.parameters + encoder_parameters
+        own = sum(layer.weights + layer.shape[0] for layer in self.layers)
+        whole = own + encoder_parameters
         return {
             "bits": np.full(runs, float(self.bits)),
             "entropy_bits": mean_over_weights(entropy_bits),
             "zeros": mean_over_weights(zeros),
-            "coverage": np.full(runs, quantized / (whole if encoders[0] else self.heads.parameters)),
+            "coverage": np.full(runs, quantized / (whole if encoders[0] else own)),
             "model_coverage": np.full(runs, quantized / whole),
         }
 
@@ -143,7 +182,10 @@ def quantize_heads(snapshots: Heads, quantizer: Quantizer, records: Tensor | Non
         if inputs is not None:
             inputs = inputs.expand(*weight.shape[:-2], *inputs.shape[-2:])
         layers.append(quantize_in_parts(quantizer, weight, Layer(index, count, inputs)))
-        values.append(dequantize_in_parts(layers[-1]))
         if inputs is not None:  # what the next layer is given is made by the quantized ones
+            values.append(dequantize_in_parts(layers[-1]))
             inputs = torch.relu(inputs @ values[-1].mT + bias[..., None, :])
-    return QuantizedHeads(Heads(tuple(values), snapshots.biases), tuple(layers), quantizer.bits)
+    made = QuantizedHeads(tuple(layers), snapshots.biases, quantizer.bits)
+    if values:
+        made.__dict__["heads"] = Heads(tuple(values), snapshots.biases)
+    return made

@@ -11,6 +11,8 @@ from models.quantizers.quantized import Quantized, Values
 
 #: Weights of a part: a megabyte, so that what is computed on the way stays in the cache.
 PART = 1 << 18
+#: Parts that are dequantized at once.
+FEW = 2
 #: Entries of second moments of inputs, (in, in) a matrix, that a part may take: 16 megabytes in float64.
 MOMENTS = 1 << 21
 
@@ -93,7 +95,8 @@ def dequantize_in_parts(quantized: Quantized) -> Tensor:
     The same as ``quantized.dequantize()``, which holds an index, and what it finds, of every weight at once.
     """
     count, step = quantized.lead.numel(), max(1, PART // max(quantized.weights, 1))
-    if count <= step or quantized.alphabet is None:  # bit patterns are the weights, and nothing is computed
+    # few are written once only; bit patterns are the weights, and nothing is computed
+    if count <= FEW * step or quantized.alphabet is None:
         return quantized.dequantize()
     fields, skip = quantized.of_each(), len(quantized.lead)
     flat = replace(quantized, **{name: own.reshape(count, *own.shape[skip:]) for name, own in fields.items()})
