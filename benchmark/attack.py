@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmark.attack_table import LIRA
 from benchmark.cell_data import CellData
@@ -151,9 +149,14 @@ def block_signals(
         into = margin, np.empty((runs, len(snapshots), records), dtype=np.float32)
     centre, spread = (part.to(data.pool.device)[:, None] for part in (bank.centre, bank.spread))
     labels = (data.pool_labels - centre) / spread
-    for start in range(0, len(data.pool), RECORD_BLOCK):
-        some = slice(start, start + RECORD_BLOCK)
-        into[0][:, some], into[1][:, :, some] = _read(models, snapshots, some, labels[:, some])
+    for place, snapshot in enumerate(snapshots):
+        said = models.chosen((slice(None), snapshot))
+        for start in range(0, len(data.pool), RECORD_BLOCK):
+            some = slice(start, start + RECORD_BLOCK)
+            outputs, wanted = said(Part.POOL, some), labels[:, some]
+            into[1][:, place, some] = record_losses(data.kind, outputs, wanted).float().cpu().numpy()
+            if place == len(snapshots) - 1:
+                into[0][:, some] = margins(data.kind, outputs.cpu().numpy(), wanted.cpu().numpy())
     return into
 
 
@@ -161,16 +164,6 @@ def kept_signals_bytes(data: CellData) -> int:
     """Return the bytes of the signals of one quantizer over all runs."""
     records, targets = data.pool_labels.shape
     return 4 * len(data.members) * records * (targets + TRACE_POINTS)
-
-
-def _read(models: QuantizedBlock, snapshots: Sequence[int], records: slice, labels: Tensor) -> BlockSignals:
-    """Return the margins by the last snapshots (runs, m, T), and the losses by all of them (runs, P, m)."""
-    kind, losses = models.data.kind, []
-    for snapshot in snapshots:
-        outputs = models.outputs((slice(None), snapshot), Part.POOL, records)
-        losses.append(record_losses(kind, outputs, labels).float())
-    margin = margins(kind, outputs.cpu().numpy(), labels.cpu().numpy())
-    return margin, torch.stack(losses, dim=1).cpu().numpy()
 
 
 def exposed_records(target: Signals, data: CellData) -> pd.DataFrame:
