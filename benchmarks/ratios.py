@@ -63,7 +63,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes.axvline(1, color="black", linewidth=0.8)
         for place, ratio in zip(places, frame["ratio"], strict=True):
             side = "left" if ratio >= 1 else "right"
-            axes.annotate(f"{ratio:.{2 if ratio < 99.5 else 3}g}", (ratio, place), (4 if ratio >= 1 else -4, 0), va="center", ha=side,
+            told = f"{ratio:.{2 if ratio < 99.5 else 3}g}"
+            axes.annotate(told, (ratio, place), (4 if ratio >= 1 else -4, 0), va="center", ha=side,
                           textcoords="offset points", fontsize=8)  # fmt: skip
         axes.margins(x=0.12, y=0.02)
         axes.set_xlabel("times better than what stands beside it (below 1: worse)")
