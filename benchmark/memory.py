@@ -8,10 +8,11 @@ layer of a head, and N records:
   gradients, two moments of AdamW and what it computes on the way), or 36 in encoders, whose gradients are
   there run by run, too; 4 for every number of a batch, and what the backward pass needs of its molecules,
   those of all runs at once;
-- evaluating: 4 for every one of R S W that is quantized and those of its code; then for one run 4 S W, and
-  for all runs 12 R L and for R N 4 for every number that goes into a layer or comes out, or 74 for every
-  label. The snapshots themselves are read from a file, which the system takes away from memory when that is
-  short. A function of one's own that returns values has its codes found over the whole bank: ``VALUES``;
+- evaluating: for every one of R S W that is quantized those of its code, and 4 in quantizers that read
+  records and in quantized encoders; then for one run 8 S W, and for all runs 4 R W and 12 R L, and for R N 4
+  for every number that goes into a layer or comes out, or 74 for every label. The snapshots themselves are
+  read from a file, which the system takes away from memory when that is short. A function of one's own that
+  returns values has its codes found over the whole bank: ``VALUES``;
 - attacking: 4 for every weight of the snapshots of the loss trace of all runs; then what evaluating takes for
   those of a block, or for every run and record 4 for each of the numbers that ``_signals`` counts.
 
@@ -137,6 +138,9 @@ class Sizes:
     def _layers(self) -> Iterable[tuple[int, int]]:
         return pairwise((self.dimensions, *self.head.hidden, self.targets))
 
+    def _head(self) -> int:
+        return self.weights - self.encoder
+
     def _largest(self) -> int:
         return max(fan_in * fan_out for fan_in, fan_out in self._layers())
 
@@ -156,8 +160,11 @@ class Sizes:
     def evaluating(self, quantizer: Quantizer) -> Need:
         """Return what evaluating a block under a quantizer takes."""
         rows = self.block * max(self.pool, self.test)
-        of_run = Need("", FLOAT * self.snapshots * self.weights, self._held() * self.snapshots * RECORD_BLOCK)
-        of_all = Need("", 12 * self.block * self._largest(), rows * max(self._held(), 74 * self.targets))
+        # a run's heads dequantized, and those of some snapshots beside
+        weights = FLOAT * self.snapshots * (self.weights + self._head())
+        of_run = Need("", weights, self._held() * self.snapshots * RECORD_BLOCK)
+        published = self.block * (FLOAT * self._head() + 12 * self._largest())
+        of_all = Need("", published, rows * max(self._held(), 74 * self.targets))
         most = max(of_run, of_all, key=lambda need: need.total)
         return Need("evaluating", self._quantized(self.snapshots, quantizer) + most.bank, most.records)
 
@@ -165,10 +172,11 @@ class Sizes:
         """Return what the attacks on one of so many quantizers take."""
         points = min(TRACE_POINTS, self.snapshots)
         kept = FLOAT * self.runs * points * self.weights
-        before = FLOAT * self.block * points * self.rounded if self.runs > self.block else 0
+        blocks = 2 if self.runs > self.block else 1
+        of_snapshot = FLOAT * self.block * (self._head() + self._largest())
         reading = Need(
-            "",  # beside the dequantized weights of the block before
-            before + self._quantized(points, quantizer) + FLOAT * self.block * self._largest(),
+            "",  # beside the block before
+            blocks * self._quantized(points, quantizer) + of_snapshot,
             2 * self._held() * self.block * RECORD_BLOCK,
         )
         most = max(reading, Need("", self._signals(quantizers), 0), key=lambda need: need.total)
@@ -185,7 +193,10 @@ class Sizes:
         if quantizer.calibration != "none":
             read = RECORDS * max(fan_in + 2 * fan_out for fan_in, fan_out in self._layers())
         code, whole = _code(quantizer)
-        weights = (FLOAT + code) * self.rounded + (VALUES * self._largest() if whole else 0)
+        # heads are dequantized for all runs only where the next layer is calibrated on them
+        of_head = code + FLOAT if read or not code else code
+        weights = of_head * self._head() + (FLOAT + code) * (self.rounded - self._head())
+        weights += VALUES * self._largest() if whole else 0
         return self.block * snapshots * (weights + FLOAT * read)
 
 

@@ -44,16 +44,17 @@ def test_what_is_told_is_the_sum_of_what_is_held():
     found = SMALL.evaluating(QUANTIZERS["sign"])
     # a byte for a code; the losses of 16 published heads on two labels of 100 records are more than the
     # hidden values and outputs of 5 candidates on 512, but not those of 30 records
-    assert found.bank == 16 * 5 * 96 * 5 + 12 * 16 * 80
+    assert found.bank == 16 * 5 * 96 + 16 * (4 * 96 + 12 * 80)
     assert found.records == 16 * 100 * 74 * 2
     few = replace(SMALL, pool=30, test=30).evaluating(QUANTIZERS["sign"])
-    assert (few.bank, few.records) == (16 * 5 * 96 * 5 + 4 * 5 * 96, 4 * (8 + 2) * 5 * 512)
-    assert SMALL.evaluating(QUANTIZERS["float32"]).bank == found.bank - 16 * 5 * 96
+    assert (few.bank, few.records) == (16 * 5 * 96 + 2 * 4 * 5 * 96, 4 * (8 + 2) * 5 * 512)
+    assert SMALL.evaluating(QUANTIZERS["float32"]).bank == found.bank + 3 * 16 * 5 * 96
     wide = replace(SMALL, pool=100_000, head=HeadConfig((16, 32, 64), epochs=5))
     assert wide.evaluating(QUANTIZERS["sign"]).records == 16 * 100_000 * 4 * (32 + 64)
-    # three snapshots of all 32 runs; a block dequantized, and the one before it; or what is told of records
+    # three snapshots of all 32 runs; codes of a block, and of the one before it, and one snapshot
+    # dequantized; or what is told of records
     attack = replace(SMALL, pool=10).attacking(QUANTIZERS["sign"], 2)
-    assert attack.bank == 4 * 3 * 96 * (32 + 16) + 16 * 3 * 96 * 5 + 4 * 16 * 80
+    assert attack.bank == 4 * 3 * 96 * 32 + 2 * 16 * 3 * 96 + 4 * 16 * (96 + 80)
     assert attack.records == 2 * 4 * (8 + 2) * 16 * 512
     attack = replace(SMALL, pool=10_000).attacking(QUANTIZERS["sign"], 2)
     # beside what attacks compute: of two versions two margins, their moments and three losses
@@ -72,7 +73,7 @@ def test_trained_encoders_are_counted():
     assert whole.evaluating(sign).bank - own.evaluating(sign).bank == 16 * 5 * 1000 * 5
     # three snapshots of 32 runs are read, and those of a block and of the one before it dequantized
     few = [replace(sizes, pool=10).attacking(sign, 2).bank for sizes in (SMALL, own, whole)]
-    assert np.diff(few).tolist() == [4 * 3 * 1000 * 32, 16 * 3 * 1000 * (5 + 4)]
+    assert np.diff(few).tolist() == [4 * 3 * 1000 * 32, 16 * 3 * 1000 * (5 + 5)]
 
 
 def test_sizes_are_known_before_an_encoder_is_pretrained():
@@ -100,9 +101,9 @@ def test_usual_runs_are_far_from_refused(monkeypatch):
 
 def test_values_without_codes_and_calibration_are_counted():
     rounded = from_matrix_function(np.round, 8)
-    assert SMALL.evaluating(rounded).bank == 16 * 5 * (96 * 6 + 80 * 35) + 12 * 16 * 80
+    assert SMALL.evaluating(rounded).bank == 16 * 5 * (96 * 2 + 80 * 35) + 16 * (4 * 96 + 12 * 80)
     beside = SMALL.evaluating(QUANTIZERS["gptq-3"]).bank - SMALL.evaluating(QUANTIZERS["uniform-3"]).bank
-    assert beside == 16 * 5 * 4 * 128 * (10 + 2 * 8)
+    assert beside == 16 * 5 * 4 * (128 * (10 + 2 * 8) + 96)
 
 
 @pytest.mark.parametrize(
