@@ -290,10 +290,9 @@ def _evaluate_missing(
         with one_blas_thread():
             models = QuantizedBlock(held[runs], cell.quantizers[name], data)
             rows = evaluate_models(models, race)
+            signals = block_signals(models, trace_epochs(held[runs].kept)) if kept else None
         store.save_evaluation(runs, name, made := Evaluation(rows, contents[runs]))
-        if kept:
-            with one_blas_thread():
-                signals = block_signals(models, trace_epochs(held[runs].kept))
+        if signals is not None:
             try:
                 store.save_signals(runs, name, signals, contents[runs])
             except DataError as error:  # a full disk, perhaps: attacks can do without

@@ -130,7 +130,7 @@ class QuantizedHeads:
             return mean
 
         quantized = 0.0 if final[0].alphabet is None else float(counts.sum())
-        own = sum(layer.weights + layer.shape[0] for layer in self.layers)
+        own = self.at((0, -1)).parameters
         whole = own + encoder_parameters
         return {
             "bits": np.full(runs, float(self.bits)),

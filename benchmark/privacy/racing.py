@@ -29,6 +29,7 @@ from molecules.streams import stream
 FIRST_SHARE, FIRST = 1 / 16, 128
 #: Simulated evaluations, and the share of them that may lie outside of the resolution at either end.
 DRAWS, OUTSIDE = 256, 0.01
+_EVERY = np.arange(DRAWS)
 #: Sets of normal variables that simulations are made of.
 SETS = 8
 #: Share of the resolution by which a simulated r may be missed where a candidate is dropped.
@@ -131,9 +132,6 @@ def _simulated(moments: GapMoments, records: int, run: int) -> tuple[NDArray[np.
     kept = np.zeros(len(means), dtype=np.bool_)
     kept[references] = True
     return least, _covering(drawn <= (least + MISSED * resolution(records))[:, None], kept)
-
-
-_EVERY = np.arange(DRAWS)
 
 
 def _normal(which: int, candidates: int) -> NDArray[np.float64]:
